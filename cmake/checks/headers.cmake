@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSL-1.0
+# headers: every header compiles alone, without a warning, with each compiler.
+#   COMPILERS   names, separated by commas; those that do not exist are left out (default: g++,clang++)
+#   FLAGS       more flags, separated by commas
+# Adapters are left out: each needs its outsider.
+include("${CMAKE_CURRENT_LIST_DIR}/report.cmake")
+
+if(NOT COMPILERS)
+  set(COMPILERS g++,clang++)
+endif()
+string(REPLACE "," ";" COMPILERS "${COMPILERS}")
+string(REPLACE "," ";" FLAGS "${FLAGS}")
+set(present "")
+foreach(compiler IN LISTS COMPILERS)
+  find_program(path "${compiler}" NO_CACHE)
+  if(path)
+    list(APPEND present "${path}")
+  endif()
+  unset(path)
+endforeach()
+if(NOT present)
+  message(FATAL_ERROR "headers: none of these compilers is here: ${COMPILERS}")
+endif()
+
+find_files(files "include/*.hpp")
+list(FILTER files EXCLUDE REGEX "/adapters/")
+foreach(file IN LISTS files)
+  # One command per compiler in one call: they run side by side.
+  set(commands "")
+  foreach(compiler IN LISTS present)
+    list(APPEND commands COMMAND "${compiler}" -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+      -Werror ${FLAGS} "-I${ROOT}/include" -include "${ROOT}/${file}" -x c++ /dev/null)
+  endforeach()
+  execute_process(${commands} RESULTS_VARIABLE results ERROR_VARIABLE errors OUTPUT_QUIET)
+  foreach(result IN LISTS results)
+    if(NOT result EQUAL 0)
+      complain("${file}:1" "does not compile alone and without a warning")
+      break()
+    endif()
+  endforeach()
+  if(errors)
+    message("${errors}")
+  endif()
+endforeach()
+message(STATUS "headers: compilers ${present}")
+finish("headers")

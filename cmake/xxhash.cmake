@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSL-1.0
+# sluice_find_xxhash(<variable>) sets <variable> to the folder of xxhash.h, or to nothing.
+#
+# Only the header is needed: core/hash.hpp compiles xxHash inline. Some systems ship a CMake package, some only a
+# pkg-config file, some neither. The cheap look comes first and writes nothing to the cache.
+
+function(sluice_find_xxhash result)
+  set(${result} "" PARENT_SCOPE)
+  if(TARGET xxHash::xxhash)
+    get_target_property(folders xxHash::xxhash INTERFACE_INCLUDE_DIRECTORIES)
+    if(folders)
+      set(${result} "${folders}" PARENT_SCOPE)
+      return()
+    endif()
+  endif()
+  find_path(folder xxhash.h NO_CACHE)
+  if(folder)
+    string(REGEX REPLACE "(.)/$" "\\1" folder "${folder}")
+    set(${result} "${folder}" PARENT_SCOPE)
+    return()
+  endif()
+  find_package(xxHash CONFIG QUIET)
+  if(TARGET xxHash::xxhash)
+    get_target_property(folders xxHash::xxhash INTERFACE_INCLUDE_DIRECTORIES)
+    if(folders)
+      set(${result} "${folders}" PARENT_SCOPE)
+      return()
+    endif()
+  endif()
+  find_package(PkgConfig QUIET)
+  if(PKG_CONFIG_FOUND)
+    pkg_get_variable(folder libxxhash includedir)
+    if(folder AND EXISTS "${folder}/xxhash.h")
+      set(${result} "${folder}" PARENT_SCOPE)
+    endif()
+  endif()
+endfunction()

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// @file
+/// hasher, xxhash64, xxh3 — from a key to 64 bits, the same ones on every machine.
+///
+/// Use it for     routing keys and sharding, where two machines must agree; tables and sketches
+/// Not for        input chosen by an attacker unless the seed is secret; signatures
+/// Thread-safety  any thread: a hasher is a constant
+/// Complexity     O(bytes); an integer counts as 8 bytes
+/// Errors         none; noexcept
+/// Units          64-bit results
+/// Source         Y. Collet, xxHash (algorithms XXH64 and XXH3); needs its header <xxhash.h>, nothing to link
+/// Differs        std::hash is not a hasher: its result depends on the library, and may be the key itself
+///
+/// An integer or enumeration is widened to 64 bits (with its sign) and hashed as those 8 bytes, least significant
+/// first: 5, 5u and std::size_t(5) are one key, on 32 and 64 bits, little and big endian. Text and bytes are hashed as
+/// they are.
+
+#include <sluice/core/mix64.hpp>
+
+#if !__has_include(<xxhash.h>)
+#error "sluice/core/hash.hpp needs <xxhash.h> (package libxxhash-dev or xxhash); the other headers do not"
+#endif
+
+// Compiles the functions it uses into this translation unit, so that nothing is to be linked.
+#if !defined(XXH_INLINE_ALL)
+#define XXH_INLINE_ALL
+#endif
+#include <xxhash.h>
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <type_traits>
+
+namespace sluice {
+
+/// A function from keys to 64 bits, equal for equal keys. Results should be spread over the whole range.
+template <class H, class Key>
+concept hasher = std::copyable<H> && requires(H const& hash, Key const& key) {
+    { hash(key) } noexcept -> std::same_as<std::uint64_t>;
+};
+
+namespace detail {
+
+template <class T>
+concept integer_key = (std::integral<T> || std::is_enum_v<T>) && sizeof(T) <= sizeof(std::uint64_t);
+
+template <integer_key T>
+[[nodiscard]] constexpr std::uint64_t widened(T key) noexcept {
+    if constexpr (std::is_enum_v<T>)
+        return static_cast<std::uint64_t>(static_cast<std::underlying_type_t<T>>(key));
+    else
+        return static_cast<std::uint64_t>(key);
+}
+
+struct little_endian_bytes {
+    unsigned char bytes[8];
+
+    explicit constexpr little_endian_bytes(std::uint64_t value) noexcept : bytes{} {
+        for (auto& byte : bytes) {
+            byte = static_cast<unsigned char>(value & 0xFFu);
+            value >>= 8;
+        }
+    }
+};
+
+}  // namespace detail
+
+/// XXH64: the older algorithm, which many other programs know too.
+class xxhash64 {
+public:
+    constexpr xxhash64() noexcept = default;
+    explicit constexpr xxhash64(std::uint64_t seed) noexcept : seed_(seed) {}
+
+    template <detail::integer_key Key>
+    [[nodiscard]] std::uint64_t operator()(Key key) const noexcept {
+        detail::little_endian_bytes const bytes(detail::widened(key));
+        return XXH64(bytes.bytes, sizeof bytes.bytes, seed_);
+    }
+    [[nodiscard]] std::uint64_t operator()(std::string_view text) const noexcept {
+        return XXH64(text.data(), text.size(), seed_);
+    }
+    [[nodiscard]] std::uint64_t operator()(std::span<std::byte const> bytes) const noexcept {
+        return XXH64(bytes.data(), bytes.size(), seed_);
+    }
+
+    [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return seed_; }
+
+private:
+    std::uint64_t seed_ = 0;
+};
+
+/// XXH3 with 64 bits: faster, above all for short keys and for long ones.
+class xxh3 {
+public:
+    constexpr xxh3() noexcept = default;
+    explicit constexpr xxh3(std::uint64_t seed) noexcept : seed_(seed) {}
+
+    template <detail::integer_key Key>
+    [[nodiscard]] std::uint64_t operator()(Key key) const noexcept {
+        detail::little_endian_bytes const bytes(detail::widened(key));
+        return XXH3_64bits_withSeed(bytes.bytes, sizeof bytes.bytes, seed_);
+    }
+    [[nodiscard]] std::uint64_t operator()(std::string_view text) const noexcept {
+        return XXH3_64bits_withSeed(text.data(), text.size(), seed_);
+    }
+    [[nodiscard]] std::uint64_t operator()(std::span<std::byte const> bytes) const noexcept {
+        return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed_);
+    }
+
+    [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return seed_; }
+
+private:
+    std::uint64_t seed_ = 0;
+};
+
+}  // namespace sluice

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// @file
+/// sluice.hpp — everything but the adapters, for a first try.
+///
+/// Not for        a build whose compile time matters: include the headers that are used
+/// Differs        core/hash.hpp comes along only where <xxhash.h> is installed
+
+#include <sluice/core/assert.hpp>
+#include <sluice/core/backoff.hpp>
+#include <sluice/core/cacheline.hpp>
+#include <sluice/core/clock.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/core/hash.hpp>
+#endif
+#include <sluice/core/mix64.hpp>
+#include <sluice/core/random.hpp>
+#include <sluice/core/unique_function.hpp>
+#include <sluice/core/units.hpp>
+
+#include <sluice/version.hpp>

@@ -1,0 +1,7 @@
+// Licence: see LICENSE
+#pragma once
+
+/// @file
+/// x — x.
+///
+/// Thread-safety  any thread

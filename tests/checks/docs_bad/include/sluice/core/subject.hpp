@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// @file
+/// x
+/// Thread-safety  any thread

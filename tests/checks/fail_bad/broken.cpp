@@ -1,0 +1,2 @@
+// Expected: broken in any case
+static_assert(false, "broken in any case");

@@ -1,0 +1,2 @@
+// Expected: nothing, for this compiles
+int main() {}

@@ -1,0 +1,3 @@
+#if defined(SLUICE_FAIL)
+static_assert(false, "some sentence");
+#endif

@@ -1,0 +1,3 @@
+int f();
+// xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+// ——————————————————————————————————————————————————————————————————————————————————————————————————————————————————————xxxxxxxxxx

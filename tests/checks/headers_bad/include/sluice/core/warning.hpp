@@ -1,0 +1,2 @@
+#pragma once
+inline int f(long x) { return x; }

@@ -1,0 +1,3 @@
+#pragma once
+#include <sluice/core/good.hpp>
+#include <vector>

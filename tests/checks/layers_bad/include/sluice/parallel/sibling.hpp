@@ -1,0 +1,4 @@
+#pragma once
+#if 1
+#include <sluice/sim/x.hpp>
+#endif

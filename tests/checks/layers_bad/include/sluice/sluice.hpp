@@ -1,0 +1,3 @@
+#pragma once
+#include <sluice/parallel/sibling.hpp>
+#include <sluice/core/good.hpp>

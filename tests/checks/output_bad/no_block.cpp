@@ -1,0 +1,2 @@
+// A program that prints three lines.
+// Expected output: is what stands below

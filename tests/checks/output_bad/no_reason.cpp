@@ -1,0 +1,3 @@
+// A program that prints three lines.
+// Expected output: is what stands below
+// Output varies:
