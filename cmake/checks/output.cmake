@@ -4,7 +4,7 @@
 #   //   each line, behind two slashes and three spaces
 # An example whose output differs from run to run says so instead, and is only run:
 #   // Output varies: <why>
-#   // Test arguments: <arguments>      (optional, for either kind)
+#   // Test arguments: <arguments>      (optional, for either kind; ${SLUICE_SOURCE_DIR} is the project's folder)
 #
 #   PROGRAM, SOURCE   and EMULATOR, a command separated by commas
 # With CHECK_ONLY the source must have one of the two, and nothing is run.
@@ -13,7 +13,10 @@ cmake_path(GET SOURCE FILENAME name)
 
 file(READ "${SOURCE}" text)
 string(REGEX MATCH "\n// Test arguments: *([^\n]*)" unused "${text}")
-separate_arguments(arguments UNIX_COMMAND "${CMAKE_MATCH_1}")
+set(arguments "${CMAKE_MATCH_1}")
+cmake_path(SET root NORMALIZE "${CMAKE_CURRENT_LIST_DIR}/../..")
+string(REPLACE "\${SLUICE_SOURCE_DIR}" "${root}" arguments "${arguments}")
+separate_arguments(arguments UNIX_COMMAND "${arguments}")
 string(REGEX MATCH "\n// Output varies: *[^\n ]" varies "${text}")
 string(FIND "${text}" "\n// Expected output:\n" begin REVERSE)
 if(NOT varies AND begin LESS 0)

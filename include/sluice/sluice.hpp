@@ -11,6 +11,7 @@
 #include <sluice/core/backoff.hpp>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/core/clock.hpp>
+#include <sluice/core/futex.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/core/hash.hpp>
 #endif
@@ -18,5 +19,14 @@
 #include <sluice/core/random.hpp>
 #include <sluice/core/unique_function.hpp>
 #include <sluice/core/units.hpp>
+
+#include <sluice/queue/bounded_chase_lev_deque.hpp>
+#include <sluice/queue/chase_lev_deque.hpp>
+#include <sluice/queue/event_count.hpp>
+#include <sluice/queue/fifo_steal_queue.hpp>
+#include <sluice/queue/injector.hpp>
+#include <sluice/queue/mpmc_ring.hpp>
+#include <sluice/queue/split_deque.hpp>
+#include <sluice/queue/steal_result.hpp>
 
 #include <sluice/version.hpp>

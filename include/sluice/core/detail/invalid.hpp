@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// @file
+/// detail::require_option — one sentence for each impossible parameter: its name, its value, what would be possible.
+///
+/// Thread-safety  any thread
+/// Errors         std::invalid_argument
+
+#include <stdexcept>
+#include <string>
+
+namespace sluice::detail {
+
+template <class T>
+[[noreturn]] void throw_invalid(char const* name_and_range, T value) {
+    throw std::invalid_argument("sluice: " + std::string(name_and_range) + " is " + std::to_string(value));
+}
+
+template <class T>
+void require_option(bool possible, char const* name_and_range, T value) {
+    if (!possible) throw_invalid(name_and_range, value);
+}
+
+[[noreturn]] inline void throw_logic_error(char const* what) { throw std::logic_error(what); }
+
+}  // namespace sluice::detail

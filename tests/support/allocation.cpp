@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSL-1.0
+// Replaces operator new for the whole program.
+#include "support/allocation.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+constexpr std::uint64_t never = ~std::uint64_t{0};
+thread_local std::uint64_t fail_at = never, counted = 0;
+thread_local bool          has_failed = false;
+thread_local std::int64_t  live = 0;
+
+void* allocate(std::size_t size, std::size_t alignment) noexcept {
+    if (fail_at != never && counted++ == fail_at) {
+        has_failed = true;
+        return nullptr;
+    }
+    if (size > static_cast<std::size_t>(-1) / 2) return nullptr;
+    if (size == 0) size = 1;
+    void* p;
+    if (alignment <= alignof(std::max_align_t))
+        p = std::malloc(size);
+    else
+        p = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (p != nullptr) ++live;
+    return p;
+}
+void* allocate_or_throw(std::size_t size, std::size_t alignment) {
+    void* const p = allocate(size, alignment);
+    if (p == nullptr) throw std::bad_alloc();
+    return p;
+}
+void release(void* p) noexcept {
+    if (p == nullptr) return;
+    --live;
+    std::free(p);
+}
+constexpr std::size_t ordinary = alignof(std::max_align_t);
+std::size_t number(std::align_val_t a) { return static_cast<std::size_t>(a); }
+
+}  // namespace
+
+void* operator new(std::size_t n) { return allocate_or_throw(n, ordinary); }
+void* operator new[](std::size_t n) { return allocate_or_throw(n, ordinary); }
+void* operator new(std::size_t n, std::align_val_t a) { return allocate_or_throw(n, number(a)); }
+void* operator new[](std::size_t n, std::align_val_t a) { return allocate_or_throw(n, number(a)); }
+void* operator new(std::size_t n, std::nothrow_t const&) noexcept { return allocate(n, ordinary); }
+void* operator new[](std::size_t n, std::nothrow_t const&) noexcept { return allocate(n, ordinary); }
+void* operator new(std::size_t n, std::align_val_t a, std::nothrow_t const&) noexcept { return allocate(n, number(a)); }
+void* operator new[](std::size_t n, std::align_val_t a, std::nothrow_t const&) noexcept { return allocate(n, number(a)); }
+void operator delete(void* p) noexcept { release(p); }
+void operator delete[](void* p) noexcept { release(p); }
+void operator delete(void* p, std::size_t) noexcept { release(p); }
+void operator delete[](void* p, std::size_t) noexcept { release(p); }
+void operator delete(void* p, std::align_val_t) noexcept { release(p); }
+void operator delete[](void* p, std::align_val_t) noexcept { release(p); }
+void operator delete(void* p, std::size_t, std::align_val_t) noexcept { release(p); }
+void operator delete[](void* p, std::size_t, std::align_val_t) noexcept { release(p); }
+void operator delete(void* p, std::nothrow_t const&) noexcept { release(p); }
+void operator delete[](void* p, std::nothrow_t const&) noexcept { release(p); }
+void operator delete(void* p, std::align_val_t, std::nothrow_t const&) noexcept { release(p); }
+void operator delete[](void* p, std::align_val_t, std::nothrow_t const&) noexcept { release(p); }
+
+namespace test {
+
+scarce_memory::scarce_memory(std::uint64_t n) noexcept {
+    counted = 0;
+    has_failed = false;
+    fail_at = n;
+}
+scarce_memory::~scarce_memory() { fail_at = never; }
+bool          scarce_memory::failed() const noexcept { return has_failed; }
+std::uint64_t scarce_memory::allocations() const noexcept { return counted; }
+std::int64_t  live_allocations() noexcept { return live; }
+
+}  // namespace test
