@@ -5,7 +5,7 @@
 #include <sluice/queue/chase_lev_deque.hpp>
 #include <sluice/queue/split_deque.hpp>
 
-#include "support/allocation.hpp"
+#include "support/allocation_new.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 

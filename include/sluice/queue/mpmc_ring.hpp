@@ -19,6 +19,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/queue/detail/ring.hpp>
@@ -66,7 +67,7 @@ public:
                 ticket = tail_.load(std::memory_order_relaxed);                             // (H)
             } else if (tail_.compare_exchange_weak(ticket, ticket + 1, std::memory_order_relaxed,
                                                    std::memory_order_relaxed)) {            // (C)
-                std::construct_at(c.value(), std::move(value));
+                ::new (static_cast<void*>(c.bytes)) T(std::move(value));
                 c.turn.store(ticket + 1, std::memory_order_release);                        // (A)
                 return true;
             }
@@ -110,7 +111,7 @@ private:
     struct cell {
         Atom<std::uint64_t> turn{0};
         alignas(T) unsigned char bytes[sizeof(T)];
-        [[nodiscard]] T* value() noexcept { return reinterpret_cast<T*>(bytes); }
+        [[nodiscard]] T* value() noexcept { return std::launder(reinterpret_cast<T*>(bytes)); }
     };
 
     std::size_t mask_;

@@ -2,10 +2,10 @@
 # edit(<name> <file> <from> <to>); the first one is the planted bug of the quick check. See ../mutate.cmake.
 
 edit("published before it is there" mpmc_ring.hpp
-  [==[                std::construct_at(c.value(), std::move(value));
+  [==[                ::new (static_cast<void*>(c.bytes)) T(std::move(value));
                 c.turn.store(ticket + 1, std::memory_order_release);                        // (A)]==]
   [==[                c.turn.store(ticket + 1, std::memory_order_release);
-                std::construct_at(c.value(), std::move(value));]==])
+                ::new (static_cast<void*>(c.bytes)) T(std::move(value));]==])
 edit("cell given back before it is empty" mpmc_ring.hpp
   [==[                std::destroy_at(c.value());
                 c.turn.store(ticket + mask_ + 1, std::memory_order_release);                // (B)]==]

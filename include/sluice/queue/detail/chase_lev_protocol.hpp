@@ -60,6 +60,7 @@ public:
     /// Owner: the index that the next item gets, if fewer than `size` items are (as far as needs to be known) inside.
     [[nodiscard]] bool room(std::size_t n, std::size_t size, std::uint64_t& index) noexcept {
         index = bottom_.load(std::memory_order_relaxed);                          // (E)
+        if (n > size) return false;
         if (index + n - known_top_ <= size) return true;
         known_top_ = top_.load(std::memory_order_acquire);                        // (G)
         return index + n - known_top_ <= size;

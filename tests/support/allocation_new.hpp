@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: BSL-1.0
-// Replaces operator new for the whole program.
+#pragma once
+
+/// @file
+/// The definitions behind allocation.hpp. Include it in one file of an executable: it replaces operator new for all of it.
+
 #include "support/allocation.hpp"
 
 #include <cstdlib>
