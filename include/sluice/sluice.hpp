@@ -29,4 +29,16 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/executor/future.hpp>
+#include <sluice/executor/idle_policy.hpp>
+#include <sluice/executor/metrics.hpp>
+#include <sluice/executor/task_group.hpp>
+#include <sluice/executor/thread_pool.hpp>
+#include <sluice/executor/victim_policy.hpp>
+
+#include <sluice/parallel/parallel_for.hpp>
+#include <sluice/parallel/parallel_invoke.hpp>
+#include <sluice/parallel/parallel_reduce.hpp>
+#include <sluice/parallel/partitioner.hpp>
+
 #include <sluice/version.hpp>

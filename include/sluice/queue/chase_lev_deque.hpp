@@ -121,7 +121,8 @@ private:
     ring* grow(ring* old, std::uint64_t bottom, std::size_t n) {
         std::uint64_t const top = indices_.oldest();
         std::size_t const   inside = static_cast<std::size_t>(bottom - top);
-        ring* const         bigger = new ring(detail::ring_size(n > SIZE_MAX - inside ? SIZE_MAX : inside + n), old);  // may throw; nothing changed yet
+        std::size_t const   wanted = n > SIZE_MAX - inside ? SIZE_MAX : inside + n;
+        ring* const         bigger = new ring(detail::ring_size(wanted), old);  // may throw; nothing changed yet
         for (std::uint64_t i = top; i != bottom; ++i) bigger->put(i, old->get(i));
         ring_.store(bigger, std::memory_order_release);                           // (D)
         return bigger;

@@ -1,0 +1,787 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// @file
+/// detail::scheduler — the workers of a pool: where work lies, who takes it, when they sleep, how they stop.
+///
+/// Use it for     thread_pool, task_group and the parallel algorithms; not a public interface
+/// Thread-safety  every member from any thread unless it takes a worker: then that worker's thread only
+/// Progress       submit: lock-free; a stopped worker never blocks it
+/// Source         one deque per worker and an injector: Blumofe, Leiserson, JACM 46, 1999, doi:10.1145/324133.324234;
+///                leapfrogging in help(): Wagner, Calder, PPoPP 1993, doi:10.1145/155332.155354
+///
+/// Each worker owns two deques. `forks` holds halves of parallel_invoke, strictly nested: what a function pushed it has
+/// taken off again when it returns, so a waiter finds its own fork at the bottom or knows that it was stolen. `tasks`
+/// holds what was posted from this worker and what it took out of the injector. An entry of `tasks` is a task, or the
+/// rest of a chain that was taken from the injector at once: it lies at the old end, so thieves find it first.
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <sluice/core/assert.hpp>
+#include <sluice/core/backoff.hpp>
+#include <sluice/core/cacheline.hpp>
+#include <sluice/core/unique_function.hpp>
+#include <sluice/executor/detail/idle_gate.hpp>
+#include <sluice/executor/detail/task.hpp>
+#include <sluice/executor/detail/task_memory.hpp>
+#include <sluice/executor/idle_policy.hpp>
+#include <sluice/executor/metrics.hpp>
+#include <sluice/executor/victim_policy.hpp>
+#include <sluice/queue/chase_lev_deque.hpp>
+#include <sluice/queue/event_count.hpp>
+#include <sluice/queue/injector.hpp>
+#include <sluice/queue/split_deque.hpp>
+#include <thread>
+#include <vector>
+
+namespace sluice::detail {
+
+// Ordering
+//   (A) done     a fork's state: fetch_or acq_rel by the thief after it ran          -> load acquire by the waiter
+//   (B) await    a fork's state: fetch_or acq_rel by the waiter, before it sleeps; whichever of (A) and (B) is second sees
+//                the first: the thief then wakes, or the waiter does not sleep
+//   (C) taken    a fork's state: fetch_or release by the thief, thief and base before it   -> load acquire by the waiter
+//   (D) count    finished, accepted: written by their worker only; store release   -> load acquire by idle()
+//   (E) stop     phase_ release / acquire; sleepers are woken after it
+//   (F) idle     idle_waiters_ relaxed, ordered by the gate's word: the waiter adds itself, meets the gate, looks at the
+//                counts; a worker counts, announces itself at the gate, looks for waiters. Both are read-modify-writes of
+//                one word, so the later one has acquired from the earlier: the waiter sees the counts, or the worker sees
+//                the waiter. The last worker to announce itself sees everybody's counts
+//   (G) awake    seq_cst: a worker marks itself, and later pushes by a seq_cst operation and looks for sleepers; a sleeper
+//                announces itself, then looks at the marks. If it does not see the mark it is announced before the push
+//   (S) errors   errors_ and its fields: a counter that orders nothing
+//   (stat)       metrics: relaxed
+// Why idle() is right: it adds up `finished`, then sees the injector empty, then adds up `accepted`. All counts only grow
+// and finished <= accepted at every instant, so equal sums mean that both stood still from the first read to the last,
+// and at the moment between, when the injector was empty, everything accepted was finished. A worker counts one task as
+// accepted before it empties the injector, so a chain on its way is never missed.
+
+/// What becomes of exceptions that no waiter gets. Shared with futures, which may outlive their pool.
+struct error_sink {
+    unique_function<void(std::exception_ptr)> handler;
+    std::atomic<std::uint64_t> handled{0};
+    std::atomic<std::uint64_t> dropped{0};
+
+    void handle(std::exception_ptr e) noexcept {  // a handler that throws ends the program, as documented
+        handled.fetch_add(1, std::memory_order_relaxed);                                    // (stat)
+        if (!handler) std::terminate();
+        handler(std::move(e));
+    }
+    void drop() noexcept { dropped.fetch_add(1, std::memory_order_relaxed); }               // (stat)
+};
+
+struct scheduler_options {
+    std::size_t    workers;
+    victim_options victims;
+    idle_policy    idle;
+    std::uint32_t  fetch;
+    std::uint32_t  fairness;
+    std::uint32_t  help_depth;
+    bool           metrics;
+};
+
+/// A piece of work that has been taken out of a queue.
+struct work {
+    enum kind : std::uint8_t { nothing, one_task, one_fork } what = nothing;
+    union {
+        detail::task* task = nullptr;
+        detail::fork* fork;
+    };
+    explicit operator bool() const noexcept { return what != nothing; }
+    static work of(detail::task* t) noexcept {
+        work w;
+        w.what = one_task;
+        w.task = t;
+        return w;
+    }
+    static work of(detail::fork* f) noexcept {
+        work w;
+        w.what = one_fork;
+        w.fork = f;
+        return w;
+    }
+};
+
+struct alignas(cache_line_size) worker {
+    using clock = std::chrono::steady_clock;
+    enum mode : std::uint8_t { busy, searching, parked };
+
+    worker(scheduler& s, std::size_t i, scheduler_options const& o)
+        : owner(s), index(i), tasks(256), victims(o.victims, i, o.workers, i + 1), timed(o.metrics) {}
+
+    // The owner's part.
+    scheduler&                      owner;
+    std::size_t const               index;
+    split_deque<fork*>              forks;
+    chase_lev_deque<std::uintptr_t> tasks;
+    victim_selector                 victims;
+    std::uint32_t                   until_injector = 0;
+    bool                            oldest_is_due = true;
+    std::uint32_t                   help_depth = 0;
+    bool const                      timed;
+    mode                            now = searching;
+    std::thread                     thread;
+    std::uint64_t const*            lineage = nullptr;  // of the task that runs here, if it is a group's
+    std::uint64_t                   groups = 0;                   // how many were made here
+
+    // Written by the owner, read by anyone.
+    alignas(cache_line_size) std::atomic<std::uint64_t> finished{0};
+    std::atomic<std::uint64_t> accepted{0};
+    std::atomic<std::uint64_t> ran{0}, steals{0}, lost{0}, empty{0}, depth_sum{0}, depth_samples{0};
+    std::atomic<std::int64_t>  spent[3]{};
+    std::atomic<std::int64_t>  since{0};
+    std::atomic<std::uint8_t>  mode_seen{searching};
+
+    static void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
+        counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);  // (stat)
+    }
+    static void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
+        counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_release);  // (D)
+    }
+    static std::int64_t ticks() noexcept {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(clock::now().time_since_epoch()).count();
+    }
+    /// Books the time since the last call under what the worker has been doing, and begins `next`.
+    void clock_in(mode next) noexcept {
+        if (!timed) return;
+        std::int64_t const t = ticks();
+        auto& sum = spent[now];
+        sum.store(sum.load(std::memory_order_relaxed) + t - since.load(std::memory_order_relaxed),
+                  std::memory_order_relaxed);                                               // (stat)
+        since.store(t, std::memory_order_relaxed);                                          // (stat)
+        now = next;
+        mode_seen.store(next, std::memory_order_relaxed);                                   // (stat)
+    }
+    void sample_depth() noexcept {
+        if (!timed) return;
+        add(depth_sum, tasks.size_approx() + forks.size_approx());
+        add(depth_samples, 1);
+    }
+};
+
+inline constinit thread_local worker* this_worker = nullptr;
+
+class scheduler {
+public:
+    enum phase : std::uint32_t { running, draining, discarding, stopped };
+
+    scheduler(scheduler_options const& o, std::shared_ptr<error_sink> errors)
+        : options_(o), errors_(std::move(errors)),
+          awake_(std::make_unique<std::atomic<std::uint64_t>[]>((o.workers + 63) / 64)),
+          gate_(static_cast<std::uint32_t>((o.workers + 1) / 2)), born_(worker::ticks()) {
+        for (std::size_t i = 0; i < o.workers; ++i) set_awake(i, true);
+        workers_.reserve(o.workers);
+        for (std::size_t i = 0; i < o.workers; ++i) workers_.push_back(std::make_unique<worker>(*this, i, o));
+        try {
+            for (auto& w : workers_) {
+                w->since.store(worker::ticks(), std::memory_order_relaxed);                 // (stat)
+                w->thread = std::thread([this, p = w.get()] { work_until_stopped(*p); });
+            }
+        } catch (...) {
+            stop_threads();
+            throw;
+        }
+    }
+    scheduler(scheduler const&) = delete;
+    scheduler& operator=(scheduler const&) = delete;
+
+    [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
+    [[nodiscard]] error_sink& errors() noexcept { return *errors_; }
+    [[nodiscard]] std::shared_ptr<error_sink> const& shared_errors() const noexcept { return errors_; }
+
+    /// A group or a future that somebody waits for is complete.
+    void notify_waiters() noexcept {
+        joins_.notify_all();
+        outside_joins_.notify_all();
+    }
+    /// A group that workers wait for has a new task, or a fork has become visible: waiting workers may help.
+    void notify_helpers() noexcept {
+        if (joins_.waiters_approx() != 0) [[unlikely]] joins_.notify_all();
+    }
+
+    /// The calling thread's worker if it belongs to this pool.
+    [[nodiscard]] worker* here() noexcept {
+        worker* const w = this_worker;
+        return w != nullptr && &w->owner == this ? w : nullptr;
+    }
+
+    /// Takes the task over; false, and no effect, if the pool has been closed. From a worker it may throw std::bad_alloc,
+    /// and then has no effect either.
+    [[nodiscard]] bool submit(task* t) {
+        if (worker* const w = here()) {
+            worker::count(w->accepted, 1);
+            try {
+                w->tasks.push_ordered(reinterpret_cast<std::uintptr_t>(t));
+            } catch (...) {
+                worker::count(w->finished, 1);
+                throw;
+            }
+        } else {
+            if (phase_.load(std::memory_order_relaxed) != running || !injector_.push(t)) return false;  // (E)
+        }
+        gate_.notify_ordered();
+        return true;
+    }
+
+    /// A fork has become visible to thieves.
+    void announce_fork() noexcept {
+        gate_.notify();
+        notify_helpers();
+    }
+
+    /// A worker waits for its own fork that was stolen: it helps the thief with what that fork forked, and nothing else.
+    void join(worker& me, fork& f) noexcept {
+        for (std::uint32_t pauses = 0;;) {
+            if ((f.state.load(std::memory_order_acquire) & fork::done) != 0) return;        // (A)
+            if (help(me, f)) {
+                pauses = 0;
+            } else if (++pauses < 200) {
+                pauses < 100 ? cpu_relax() : std::this_thread::yield();
+            } else {
+                auto const key = joins_.prepare_wait();
+                if ((f.state.fetch_or(fork::awaited, std::memory_order_acq_rel) & fork::done) != 0 || help(me, f))  // (B)
+                    joins_.cancel_wait();
+                else
+                    joins_.commit_wait(key);
+                pauses = 150;
+            }
+        }
+    }
+
+    /// Blocks until done(), which is looked at again whenever notify_waiters() was called. A worker tries help() in
+    /// between, which may do a piece of work and says whether it did.
+    template <class Done, class Help>
+    void wait_until(Done done, Help help) noexcept {
+        event_count& events = this_worker != nullptr ? joins_ : outside_joins_;
+        for (std::uint32_t pauses = 0; !done();) {
+            if (help()) {
+                pauses = 0;
+            } else if (++pauses < 200) {
+                pauses < 100 ? cpu_relax() : std::this_thread::yield();
+            } else {
+                auto const key = events.prepare_wait();
+                if (done() || help())
+                    events.cancel_wait();
+                else
+                    sleep_on(events, key);
+                pauses = 150;
+            }
+        }
+    }
+
+    /// The same with an end; false if the deadline came first.
+    template <class Done, class Help>
+    [[nodiscard]] bool wait_until(Done done, Help help, std::chrono::steady_clock::time_point deadline) noexcept {
+        event_count& events = this_worker != nullptr ? joins_ : outside_joins_;
+        while (!done()) {
+            if (help()) continue;
+            auto const key = events.prepare_wait();
+            if (done() || help()) {
+                events.cancel_wait();
+            } else if (!sleep_on(events, key, deadline) && std::chrono::steady_clock::now() >= deadline) {
+                return done();
+            }
+        }
+        return true;
+    }
+
+    /// Runs one queued task on the calling thread, whoever it is.
+    bool try_run_one() noexcept {
+        worker* const me = here();
+        if (me != nullptr) {
+            if (work const w = take(*me)) {
+                run(*me, w);
+                return true;
+            }
+            return false;
+        }
+        task* t = nullptr;
+        outside_accepted_.fetch_add(1, std::memory_order_acq_rel);                          // (D) see idle()
+        if (task* const chain = take_injected()) {
+            t = chain;
+            task* rest = chain->next;
+            bool const more = rest != nullptr;
+            while (rest != nullptr) {
+                task* const next = rest->next;
+                give_back(rest, false);
+                rest = next;
+            }
+            if (more) gate_.notify();  // a worker may have looked while they were in our hands
+        } else {
+            outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
+            for (auto& v : workers_) {
+                auto got = v->tasks.steal();
+                while (got.status == steal_status::lost) got = v->tasks.steal();
+                if (!got) continue;
+                t = first_of(got.value);
+                break;
+            }
+        }
+        if (t != nullptr) {
+            t->act(t, *this, task_action::run);
+            outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
+        }
+        gate_.meet();
+        notice_idle();
+        return t != nullptr;
+    }
+
+    /// Whether nothing is queued and nothing runs.
+    [[nodiscard]] bool idle() const noexcept {
+        std::uint64_t finished = outside_finished_.load(std::memory_order_acquire);         // (D)
+        for (auto const& w : workers_) finished += w->finished.load(std::memory_order_acquire);  // (D)
+        if (has_injected()) return false;
+        std::uint64_t accepted = outside_accepted_.load(std::memory_order_acquire);         // (D)
+        for (auto const& w : workers_) accepted += w->accepted.load(std::memory_order_acquire);  // (D)
+        return finished == accepted;
+    }
+
+    void wait_idle() noexcept {
+        idle_waiters_.fetch_add(1, std::memory_order_relaxed);                              // (F)
+        gate_.meet();
+        while (!idle()) {
+            auto const key = idle_events_.prepare_wait();
+            if (idle()) {
+                idle_events_.cancel_wait();
+                break;
+            }
+            sleep_on(idle_events_, key);
+        }
+        idle_waiters_.fetch_sub(1, std::memory_order_relaxed);                              // (F)
+    }
+
+    /// Refuses new work from outside, runs or drops what is there, ends the threads; returns how many tasks were dropped.
+    /// From outside the pool. Later calls wait for the first and return 0.
+    std::uint64_t shut_down_once(bool discard) noexcept {
+        std::uint32_t expected = 0;
+        if (!closing_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel, std::memory_order_acquire)) {  // (E)
+            closing_.wait(1, std::memory_order_acquire);                                    // (E)
+            return 0;
+        }
+        phase_.store(discard ? discarding : draining, std::memory_order_release);           // (E)
+        do {
+            wait_idle();
+        } while (!injector_.close());
+        wait_idle();  // something may have come, and been taken, between the look and the close
+        stop_threads();
+        closing_.store(2, std::memory_order_release);                                       // (E)
+        closing_.notify_all();
+        return discarded();
+    }
+
+    /// Metrics: n tasks of a bulk were dropped, or run.
+    void count_discarded(std::uint64_t n) noexcept { discarded_.fetch_add(n, std::memory_order_relaxed); }  // (stat)
+    void count_ran(std::uint64_t n) noexcept {
+        if (worker* const me = here()) worker::add(me->ran, n);
+    }
+
+    [[nodiscard]] std::uint64_t discarded() const noexcept { return discarded_.load(std::memory_order_relaxed); }  // (stat)
+
+    [[nodiscard]] pool_metrics metrics() const {
+        pool_metrics       m;
+        std::int64_t const t = worker::ticks();
+        m.elapsed = std::chrono::nanoseconds(t - born_);
+        m.errors_handled = errors_->handled.load(std::memory_order_relaxed);                // (stat)
+        m.errors_dropped = errors_->dropped.load(std::memory_order_relaxed);                // (stat)
+        m.tasks_discarded = discarded();
+        for (auto const& p : workers_) {
+            worker const&  w = *p;
+            worker_metrics x;
+            x.tasks = w.ran.load(std::memory_order_relaxed);                                // (stat)
+            x.steals = w.steals.load(std::memory_order_relaxed);                            // (stat)
+            x.steals_lost = w.lost.load(std::memory_order_relaxed);                         // (stat)
+            x.steals_empty = w.empty.load(std::memory_order_relaxed);                       // (stat)
+            x.depth = w.tasks.size_approx() + w.forks.size_approx();
+            std::uint64_t const samples = w.depth_samples.load(std::memory_order_relaxed);  // (stat)
+            if (samples != 0)
+                x.mean_depth = static_cast<double>(w.depth_sum.load(std::memory_order_relaxed)) /  // (stat)
+                               static_cast<double>(samples);
+            if (w.timed) {
+                std::int64_t times[3];
+                for (int i = 0; i < 3; ++i) times[i] = w.spent[i].load(std::memory_order_relaxed);  // (stat)
+                std::int64_t const open = t - w.since.load(std::memory_order_relaxed);      // (stat)
+                if (open > 0) times[w.mode_seen.load(std::memory_order_relaxed)] += open;   // (stat)
+                x.busy = std::chrono::nanoseconds(times[worker::busy]);
+                x.searching = std::chrono::nanoseconds(times[worker::searching]);
+                x.parked = std::chrono::nanoseconds(times[worker::parked]);
+            }
+            m.workers.push_back(x);
+        }
+        return m;
+    }
+
+    /// Whether the pool is dropping its work.
+    [[nodiscard]] bool discards() const noexcept { return phase_.load(std::memory_order_relaxed) == discarding; }  // (E)
+    [[nodiscard]] bool has_injected() const noexcept { return !injector_.empty_approx() || !returned_.empty_approx(); }
+
+    /// Own, newest first: takes a task off the worker's deque if wanted(it). The caller runs it by run_taken.
+    template <class Wanted>
+    task* pop_if_wanted(worker& me, Wanted wanted) noexcept {
+        auto const entry = me.tasks.pop();
+        if (!entry) return nullptr;
+        if ((*entry & chain_bit) == 0) {
+            task* const t = reinterpret_cast<task*>(*entry);
+            if (wanted(t)) return t;
+        }
+        me.tasks.push(*entry);  // back to the place that it has just left: no growth, so nothing is thrown
+        gate_.notify();         // a worker may have looked while it was in our hands
+        return nullptr;
+    }
+
+    /// Steals one task from another worker for a waiter that can only run some of them; `unwanted` says that it was none
+    /// of those, and that it went to the injector, where every worker finds it.
+    template <class Wanted>
+    task* steal_if_wanted(worker& me, Wanted wanted, bool& unwanted) noexcept {
+        unwanted = false;
+        for (std::size_t n = workers_.size(), i = me.index + 1; i < me.index + n; ++i) {
+            worker& victim = *workers_[i % n];
+            if (victim.tasks.empty_approx()) continue;
+            auto const got = victim.tasks.steal();
+            if (!got) continue;
+            task* const t = first_of(got.value);
+            if (wanted(t)) {
+                worker::add(me.steals, 1);
+                return t;
+            }
+            give_back(t, true);
+            gate_.notify();
+            unwanted = true;
+            return nullptr;
+        }
+        return nullptr;
+    }
+
+    void run_taken(worker& me, task* t) noexcept { run(me, work::of(t)); }
+    /// A task that pop_if_wanted() gave is not to be run.
+    void forget(worker& me) noexcept { worker::count(me.finished, 1); }
+
+    [[nodiscard]] std::uint32_t help_depth_limit() const noexcept { return options_.help_depth; }
+
+    /// An id that no other group has, of this pool or another: a group may be made inside a task of another pool's.
+    [[nodiscard]] std::uint64_t new_group_id() noexcept {
+        if (worker* const me = here()) return ++me->groups << 30 | pool_id_ | (me->index + 1);
+        return (outside_groups_.fetch_add(1, std::memory_order_relaxed) + 1) << 30 | pool_id_;  // (stat)
+    }
+
+private:
+    static constexpr std::uintptr_t chain_bit = 1;
+    using time_point = std::chrono::steady_clock::time_point;
+
+    /// Sleeps. As long as nobody takes what is queued it looks again now and then, and calls one more worker: those who
+    /// were called for it may have been stopped.
+    bool sleep_on(event_count& events, event_count::key key, time_point deadline = time_point::max()) noexcept {
+        if (work_in_sight()) {
+            time_point const soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
+            if (soon < deadline) {
+                if (events.commit_wait_until(key, soon)) return true;
+                if (work_in_sight()) gate_.notify_more();
+                return false;
+            }
+        }
+        if (deadline != time_point::max()) return events.commit_wait_until(key, deadline);
+        events.commit_wait(key);
+        return true;
+    }
+
+    // ---- taking work ----
+
+    /// From the worker's own deque, newest first; now and then the oldest, or from the injector, in turn, so that a task
+    /// that posts tasks for ever does not keep the others waiting.
+    work take_own(worker& me) noexcept {
+        if (me.until_injector-- == 0) {
+            me.until_injector = options_.fairness;
+            me.oldest_is_due = !me.oldest_is_due;
+            if (me.oldest_is_due)
+                if (auto const got = me.tasks.steal()) return unpack(me, got.value);
+            if (work const w = fetch(me)) return w;
+        }
+        if (auto const entry = me.tasks.pop()) return unpack(me, *entry);
+        return {};
+    }
+
+    work take(worker& me) noexcept {
+        if (work const w = take_own(me)) return w;
+        if (work const w = fetch(me)) return w;
+        return steal(me);
+    }
+
+    /// Everything from the injector: some of it to the worker's own deque, the rest as one entry for thieves.
+    work fetch(worker& me) noexcept {
+        if (!has_injected()) return {};
+        worker::count(me.accepted, 1);  // so that idle() does not overlook the chain while it is in nobody's count
+        task* const        chain = take_injected();
+        std::uint64_t      n = 0;
+        for (task* t = chain; t != nullptr; t = t->next) ++n;
+        worker::count(me.accepted, n);
+        worker::count(me.finished, 1);
+        return chain != nullptr ? spread(me, chain) : work{};
+    }
+
+    task* take_injected() noexcept {
+        if (!returned_.empty_approx()) [[unlikely]]
+            if (task* const chain = returned_.take_all()) return chain;
+        return injector_.take_all();
+    }
+
+    work unpack(worker& me, std::uintptr_t entry) noexcept {
+        task* const t = reinterpret_cast<task*>(entry & ~chain_bit);
+        return (entry & chain_bit) != 0 ? spread(me, t) : work::of(t);
+    }
+
+    work spread(worker& me, task* chain) noexcept {
+        std::uintptr_t entries[64];
+        std::size_t    n = 0;
+        task*          rest = chain->next;
+        std::size_t const most = options_.fetch < 64 ? options_.fetch : 63;
+        while (rest != nullptr && n + 1 < most) {
+            entries[63 - n++] = reinterpret_cast<std::uintptr_t>(rest);
+            rest = rest->next;
+        }
+        if (rest != nullptr) entries[63 - n] = reinterpret_cast<std::uintptr_t>(rest) | chain_bit, ++n;
+        if (n != 0) {
+            try {
+                me.tasks.push_bulk(entries + (64 - n), n);
+                gate_.notify();  // a worker may have looked, and gone to sleep, while they were in our hands
+            } catch (...) {  // no memory for a larger ring: let others have them
+                first_of(reinterpret_cast<std::uintptr_t>(chain) | chain_bit);
+            }
+        }
+        return work::of(chain);
+    }
+
+    /// The first task of an entry; the rest of a chain goes back to where everybody finds it.
+    task* first_of(std::uintptr_t entry) noexcept {
+        task* const t = reinterpret_cast<task*>(entry & ~chain_bit);
+        if ((entry & chain_bit) == 0 || t->next == nullptr) return t;
+        for (task* rest = t->next; rest != nullptr;) {
+            task* const next = rest->next;
+            give_back(rest, true);
+            rest = next;
+        }
+        gate_.notify();
+        return t;
+    }
+
+    /// Puts a task where every worker finds it: a second injector, because the first may be closed by now. Whoever takes
+    /// it there will count it as accepted, so if it has been counted once already it counts as finished for now. The
+    /// caller notifies.
+    void give_back(task* t, bool counted) noexcept {
+        bool const pushed = returned_.push(t);
+        static_cast<void>(pushed);
+        SLUICE_ASSERT(pushed);  // it is never closed
+        if (!counted) return;
+        if (worker* const me = here())
+            worker::count(me->finished, 1);
+        else
+            outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
+    }
+
+    work steal(worker& me) noexcept {
+        for (bool again = true; again;) {  // a lost race is not "empty", and whoever won it has made progress
+            again = false;
+            me.victims.start_round([&](std::size_t i) {
+                return workers_[i]->tasks.size_approx() + workers_[i]->forks.size_approx();
+            });
+            for (std::size_t i = me.victims.next(); i != victim_selector::none; i = me.victims.next()) {
+                if (!awake(i)) continue;
+                worker& victim = *workers_[i];
+                bool    lost = false;
+                // Not empty_approx() first: the last look before sleep has to be a seq_cst one, and an empty steal is one.
+                if (auto const got = victim.forks.steal()) {
+                    worker::add(me.steals, 1);
+                    me.victims.succeeded(i);
+                    return work::of(got.value);
+                } else {
+                    lost |= got.status == steal_status::lost;
+                }
+                if (auto const got = victim.tasks.steal()) {
+                    worker::add(me.steals, 1);
+                    me.victims.succeeded(i);
+                    return unpack(me, got.value);
+                } else {
+                    lost |= got.status == steal_status::lost;
+                }
+                me.victims.failed(i);
+                worker::add(lost ? me.lost : me.empty, 1);
+                again |= lost;
+            }
+        }
+        return {};
+    }
+
+    /// A worker that sleeps has nothing in its queues, so a thief need not touch them. It is marked awake before it can put
+    /// something there.
+    [[nodiscard]] bool awake(std::size_t i) const noexcept {
+        return (awake_[i / 64].load(std::memory_order_seq_cst) >> (i % 64) & 1) != 0;       // (G)
+    }
+    void set_awake(std::size_t i, bool on) noexcept {
+        std::uint64_t const bit = std::uint64_t{1} << (i % 64);
+        if (on)
+            awake_[i / 64].fetch_or(bit, std::memory_order_seq_cst);                        // (G)
+        else
+            awake_[i / 64].fetch_and(~bit, std::memory_order_seq_cst);                      // (G)
+    }
+
+    [[nodiscard]] bool work_in_sight() const noexcept {
+        if (has_injected()) return true;
+        for (auto const& w : workers_)
+            if (awake(w->index) && (!w->tasks.empty_approx() || !w->forks.public_empty_approx())) return true;
+        return false;
+    }
+
+    // ---- running it ----
+
+    void run(worker& me, work w) noexcept {
+        if (w.what == work::one_task) {
+            bool const drop = discards();
+            if (!drop) worker::add(me.ran, 1);
+            w.task->act(w.task, *this, drop ? task_action::discard : task_action::run);  // counts what it drops
+            worker::count(me.finished, 1);
+        } else {
+            run_fork(me, *w.fork);
+        }
+    }
+
+    void run_fork(worker& me, fork& f) noexcept {
+        f.thief = &me;
+        f.base = me.forks.next_index();
+        f.state.fetch_or(fork::taken, std::memory_order_release);                           // (C)
+        worker::add(me.ran, 1);
+        f.run(&f);
+        // From the next line on f may be gone.
+        if ((f.state.fetch_or(fork::done, std::memory_order_acq_rel) & fork::awaited) != 0) joins_.notify_all();  // (A)
+    }
+
+    /// Steals from the thief of `f`, but only what it forked while it ran f: items from f.base on, as long as f runs.
+    bool help(worker& me, fork& f) noexcept {
+        if ((f.state.load(std::memory_order_acquire) & fork::taken) == 0) return false;     // (C)
+        if (me.help_depth >= options_.help_depth) return false;
+        auto const got = f.thief->forks.steal_if([&](std::uint64_t index) {
+            return index_distance(index, f.base) >= 0 &&
+                   (f.state.load(std::memory_order_acquire) & fork::done) == 0;             // (A)
+        });
+        if (!got) return false;
+        worker::add(me.steals, 1);
+        ++me.help_depth;
+        run_fork(me, *got.value);
+        --me.help_depth;
+        return true;
+    }
+
+    // ---- the life of a worker ----
+
+    void work_until_stopped(worker& me) noexcept {
+        this_worker = &me;
+        task_memory::gather(true);
+        while (work w = next(me)) {
+            me.clock_in(worker::busy);
+            do {
+                me.sample_depth();
+                run(me, w);
+                w = take_own(me);
+            } while (w);
+            me.clock_in(worker::searching);
+        }
+        me.clock_in(worker::parked);
+        task_memory::gather(false);
+        this_worker = nullptr;
+    }
+
+    /// Looks, pauses, sleeps, until there is work (see idle_gate.md); nothing when the pool has stopped.
+    work next(worker& me) noexcept {
+        bool                      searching = gate_.try_begin_search();
+        std::chrono::milliseconds patience{1};
+        for (;;) {
+            if (searching) {
+                if (work const w = search(me)) {
+                    if (gate_.end_search() && work_in_sight()) gate_.notify();
+                    return w;
+                }
+            }
+            task_memory::flush();
+            std::uint32_t const key = gate_.announce(searching);
+            notice_idle();
+            bool const          over = phase_.load(std::memory_order_acquire) == stopped;   // (E)
+            if (work const w = over ? work{} : take(me)) {
+                bool const last = gate_.leave() ? gate_.end_search() : true;
+                if (last && gate_.sleepers_approx() != 0 && work_in_sight()) gate_.notify();
+                return w;
+            }
+            if (over) {
+                if (gate_.leave()) (void)gate_.end_search();
+                return {};
+            }
+            if (!options_.idle.parks) {
+                searching = gate_.leave();
+                std::this_thread::yield();
+            } else {
+                // While others are said to be looking for work they may have been stopped: then it looks again now and
+                // then, without becoming one of them. In an idle pool nobody looks, and nobody has a timer.
+                bool const       guards = gate_.under_way_approx() != 0;
+                time_point const until = guards ? std::chrono::steady_clock::now() + patience : time_point::max();
+                me.clock_in(worker::parked);
+                set_awake(me.index, false);
+                bool const called_off = !gate_.sleep(key, guards ? &until : nullptr, searching);
+                set_awake(me.index, true);
+                me.clock_in(worker::searching);
+                if (called_off) {
+                    if (patience < std::chrono::milliseconds(32)) patience *= 2;
+                    continue;
+                }
+                patience = std::chrono::milliseconds(1);
+            }
+            if (!searching) searching = gate_.try_begin_search();
+        }
+    }
+
+    work search(worker& me) noexcept {
+        backoff pause(64);
+        for (std::uint32_t looks = 0;; ++looks) {
+            if (work const w = take(me)) return w;
+            if (phase_.load(std::memory_order_relaxed) == stopped) return {};               // (E)
+            if (looks < options_.idle.relaxed_looks)
+                pause.pause();
+            else if (looks < options_.idle.relaxed_looks + options_.idle.yielding_looks)
+                std::this_thread::yield();
+            else
+                return {};
+        }
+    }
+
+    void notice_idle() noexcept {
+        if (idle_waiters_.load(std::memory_order_relaxed) != 0 && idle()) idle_events_.notify_all();  // (F)
+    }
+
+    void stop_threads() noexcept {
+        phase_.store(stopped, std::memory_order_release);                                   // (E)
+        gate_.notify_all();
+        for (auto& w : workers_)
+            if (w->thread.joinable()) w->thread.join();
+    }
+
+    scheduler_options const                options_;
+    std::shared_ptr<error_sink>            errors_;
+    std::vector<std::unique_ptr<worker>>   workers_;
+    std::unique_ptr<std::atomic<std::uint64_t>[]> awake_;
+    alignas(cache_line_size) idle_gate     gate_;
+    alignas(cache_line_size) event_count   joins_;          // workers wait here
+    event_count                            outside_joins_;  // and other threads here
+    injector<task>                         injector_;
+    injector<task>                         returned_;       // tasks that were taken by somebody who cannot run them
+    alignas(cache_line_size) std::atomic<std::uint32_t> phase_{running};
+    std::atomic<std::uint32_t>             closing_{0};
+    std::int64_t const                     born_;
+    alignas(cache_line_size) std::atomic<std::uint32_t> idle_waiters_{0};
+    event_count                            idle_events_;
+    std::atomic<std::uint64_t>             outside_finished_{0};
+    std::atomic<std::uint64_t>             outside_accepted_{0};
+    std::atomic<std::uint64_t>             discarded_{0};
+    std::atomic<std::uint64_t>             outside_groups_{0};
+    std::uint64_t const                    pool_id_ = (reinterpret_cast<std::uintptr_t>(this) / cache_line_size & 0xf'ffffU) << 10;
+};
+
+}  // namespace sluice::detail

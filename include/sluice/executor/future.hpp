@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: BSL-1.0
+#pragma once
+
+/// @file
+/// future — the result of thread_pool::submit, in one allocation together with its task.
+///
+/// Use it for     waiting for one task and getting what it returned or threw
+/// Not for        many tasks (task_group), passing results on without waiting
+/// Thread-safety  one future belongs to one thread at a time. Everything before submit happens before the task, and
+///                everything in the task before the return of get, wait or a true wait_for
+/// Progress       get and wait block. On a worker of any pool they run the task themselves if it has not begun, so a wait
+///                for queued work cannot deadlock, with one thread either; they run nothing else. A task that has begun
+///                is waited for asleep
+/// Complexity     submit allocates once; get allocates nothing
+/// Errors         what the task threw is rethrown by get, once. If the pool dropped the task (shutdown by discard) get
+///                throws broken_task. An exception that nobody gets is counted (pool_metrics::errors_dropped)
+///                get, wait, wait_for, wait_until require valid()
+/// Units          deadlines are of std::chrono::steady_clock
+
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <new>
+#include <sluice/core/assert.hpp>
+#include <sluice/executor/detail/scheduler.hpp>
+#include <type_traits>
+#include <utility>
+
+namespace sluice {
+
+/// What get throws when the task was dropped unrun.
+class broken_task : public std::exception {
+public:
+    [[nodiscard]] char const* what() const noexcept override { return "sluice: the task was discarded before it ran"; }
+};
+
+namespace detail {
+
+// Ordering
+//   (A) claim   state_ CAS acq_rel from queued to running: by the worker that took the task from a queue, or by the
+//               waiter; the loser leaves the task alone
+//   (B) ready   state_ exchange acq_rel, after the result was constructed and the callable destroyed -> load acquire
+//   (C) await   state_ fetch_or acq_rel of `awaited`, before the waiter sleeps: (B) sees it, or the waiter sees ready
+//   (D) refs    fetch_sub acq_rel: the last one frees
+template <class R>
+class future_state : public task {
+public:
+    enum : std::uint32_t { queued = 0, started = 1, ready = 2, awaited = 4 };
+
+    using stored = std::conditional_t<std::is_void_v<R>, char,
+                                      std::conditional_t<std::is_reference_v<R>, std::remove_reference_t<R>*, R>>;
+
+    future_state(function f, void (*run)(future_state*) noexcept, void (*drop)(future_state*) noexcept,
+                 void (*destroy)(future_state*) noexcept) noexcept
+        : task(f), run_(run), drop_(drop), destroy_(destroy) {}
+
+    [[nodiscard]] bool is_ready() const noexcept { return (state_.load(std::memory_order_acquire) & ready) != 0; }  // (B)
+
+    [[nodiscard]] bool claim() noexcept {
+        std::uint32_t expected = state_.load(std::memory_order_relaxed);                    // (A)
+        while ((expected & (started | ready)) == 0)
+            if (state_.compare_exchange_weak(expected, expected | started, std::memory_order_acq_rel,
+                                             std::memory_order_relaxed))                    // (A)
+                return true;
+        return false;
+    }
+    /// `asked`: a waiter runs it, so the future is alive; the other reference, the queue's, may be gone by then.
+    void execute(scheduler& pool, bool asked) noexcept {
+        run_(this);
+        if (error_ && !asked && refs_.load(std::memory_order_acquire) == 1) {               // (D) the future is gone
+            pool.errors().drop();
+            error_ = nullptr;
+        } else if (error_) {
+            try {
+                sink_ = pool.shared_errors();
+            } catch (...) {
+            }
+        }
+        complete(pool);
+    }
+    /// It was never queued: destroys the callable; nobody will wait.
+    void abandon() noexcept { drop_(this); }
+    void discard(scheduler& pool) noexcept {
+        drop_(this);
+        pool.count_discarded(1);
+        complete(pool);
+    }
+
+    void wait(scheduler& pool) noexcept {
+        pool.wait_until([this] { return announce(); }, [&] { return help(pool); });
+    }
+    bool wait(scheduler& pool, std::chrono::steady_clock::time_point deadline) noexcept {
+        return pool.wait_until([this] { return announce(); }, [&] { return help(pool); }, deadline);
+    }
+
+    void release() noexcept {
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) {                           // (D)
+            if (error_ && sink_) sink_->drop();
+            destroy_(this);
+        }
+    }
+
+    R take() {
+        if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
+        if constexpr (std::is_reference_v<R>)
+            return static_cast<R>(**value());
+        else if constexpr (!std::is_void_v<R>)
+            return std::move(*value());
+    }
+
+    stored* value() noexcept { return std::launder(reinterpret_cast<stored*>(bytes_)); }
+    template <class F>
+    void set_from(F&& f) {
+        if constexpr (std::is_void_v<R>)
+            std::forward<F>(f)();
+        else if constexpr (std::is_reference_v<R>)
+            ::new (static_cast<void*>(bytes_)) stored(address_of(std::forward<F>(f)()));
+        else
+            ::new (static_cast<void*>(bytes_)) stored(std::forward<F>(f)());
+        has_value_ = !std::is_void_v<R>;
+    }
+    void set_error(std::exception_ptr e) noexcept { error_ = std::move(e); }
+
+protected:
+    ~future_state() {
+        if constexpr (!std::is_trivially_destructible_v<stored>)
+            if (has_value_) std::destroy_at(value());
+    }
+
+private:
+    bool announce() noexcept {
+        if (is_ready()) return true;
+        if ((state_.load(std::memory_order_relaxed) & awaited) != 0) return false;          // (C)
+        return (state_.fetch_or(awaited, std::memory_order_acq_rel) & ready) != 0;          // (C)
+    }
+    bool help(scheduler& pool) noexcept {
+        if (this_worker == nullptr || !claim()) return false;
+        execute(pool, true);
+        return true;
+    }
+    template <class T>
+    static T* address_of(T&& object) noexcept {  // of an expiring value, too
+        return std::addressof(object);
+    }
+    template <class T>
+    static T* address_of(T& object) noexcept {
+        return std::addressof(object);
+    }
+    void complete(scheduler& pool) noexcept {
+        if ((state_.fetch_or(ready, std::memory_order_acq_rel) & awaited) != 0) pool.notify_waiters();  // (B)
+    }
+
+    void (*run_)(future_state*) noexcept;
+    void (*drop_)(future_state*) noexcept;
+    void (*destroy_)(future_state*) noexcept;
+    std::exception_ptr           error_;
+    std::shared_ptr<error_sink>  sink_;
+    std::atomic<std::uint32_t>   refs_{2};
+    std::atomic<std::uint32_t>   state_{queued};
+    bool                         has_value_ = false;
+    alignas(stored) unsigned char bytes_[sizeof(stored)];
+};
+
+template <class R, class F>
+class future_task final : public future_state<R>, public slab_allocated<future_task<R, F>> {
+public:
+    using base = future_state<R>;
+
+    template <class G>
+    explicit future_task(G&& f) : base(&act, &run, &drop, &destroy) {
+        ::new (static_cast<void*>(closure_)) F(std::forward<G>(f));
+    }
+
+private:
+    F* closure() noexcept { return std::launder(reinterpret_cast<F*>(closure_)); }
+
+    static void act(task* t, scheduler& pool, task_action a) noexcept {
+        auto* const self = static_cast<future_task*>(t);
+        if (self->claim()) {
+            if (a == task_action::run)
+                self->execute(pool, false);
+            else
+                self->discard(pool);
+        }
+        self->release();
+    }
+    static void run(base* b) noexcept {
+        auto* const self = static_cast<future_task*>(b);
+        try {
+            self->set_from([self]() -> R { return std::move(*self->closure())(); });
+        } catch (...) {
+            self->set_error(std::current_exception());
+        }
+        self->destroy_closure();
+    }
+    static void drop(base* b) noexcept {
+        static_cast<future_task*>(b)->destroy_closure();
+        b->set_error(std::make_exception_ptr(broken_task()));
+    }
+    static void destroy(base* b) noexcept { delete static_cast<future_task*>(b); }
+
+    void destroy_closure() noexcept {
+        try {
+            std::destroy_at(closure());
+        } catch (...) {
+            this->set_error(std::current_exception());
+        }
+    }
+
+    alignas(F) unsigned char closure_[sizeof(F)];
+};
+
+}  // namespace detail
+
+template <class R>
+class [[nodiscard]] future {
+public:
+    future() noexcept = default;
+    future(future&& other) noexcept : state_(std::exchange(other.state_, nullptr)), pool_(other.pool_) {}
+    future& operator=(future&& other) noexcept {
+        if (this != &other) {
+            reset();
+            state_ = std::exchange(other.state_, nullptr);
+            pool_ = other.pool_;
+        }
+        return *this;
+    }
+    /// Does not wait: the task runs all the same.
+    ~future() { reset(); }
+
+    [[nodiscard]] bool valid() const noexcept { return state_ != nullptr; }
+    [[nodiscard]] bool is_ready() const noexcept { return state_ != nullptr && state_->is_ready(); }
+
+    /// Waits, then returns what the task returned or throws what it threw. Afterwards the future is no longer valid.
+    R get() {
+        wait();
+        struct last {
+            future& f;
+            ~last() { f.reset(); }
+        } const reset_after{*this};
+        return state_->take();
+    }
+
+    void wait() const noexcept {
+        SLUICE_ASSERT(valid());
+        if (!state_->is_ready()) state_->wait(*pool_);
+    }
+    /// True if the result is there. On a worker these may run the task themselves and then take as long as it takes.
+    [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point deadline) const noexcept {
+        SLUICE_ASSERT(valid());
+        return state_->is_ready() || state_->wait(*pool_, deadline);
+    }
+    template <class Rep, class Period>
+    [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& d) const noexcept {
+        using clock = std::chrono::steady_clock;
+        auto const now = clock::now();
+        // Longer than the clock can say is for ever.
+        if (std::chrono::duration<double>(d) > std::chrono::duration<double>(clock::time_point::max() - now) * 0.5) {
+            wait();
+            return true;
+        }
+        return wait_until(now + std::chrono::ceil<clock::duration>(d));
+    }
+
+private:
+    friend class thread_pool;
+    future(detail::future_state<R>* s, detail::scheduler* p) noexcept : state_(s), pool_(p) {}
+    void reset() noexcept {
+        if (state_ != nullptr) std::exchange(state_, nullptr)->release();
+    }
+
+    detail::future_state<R>* state_ = nullptr;
+    detail::scheduler*       pool_ = nullptr;
+};
+
+}  // namespace sluice
