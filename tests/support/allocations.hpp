@@ -37,6 +37,13 @@ inline void* allocate(std::size_t size, std::size_t align) {
     total.fetch_add(1);
     return p;
 }
+inline void* allocate_or_null(std::size_t size, std::size_t align) noexcept {
+    try {
+        return allocate(size, align);
+    } catch (std::bad_alloc const&) {
+        return nullptr;
+    }
+}
 inline void release(void* p) noexcept {
     if (p == nullptr) return;
     live.fetch_sub(1);
@@ -69,6 +76,18 @@ void* operator new(std::size_t n) { return test::allocations::allocate(n, __STDC
 void* operator new[](std::size_t n) { return test::allocations::allocate(n, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
 void* operator new(std::size_t n, std::align_val_t a) { return test::allocations::allocate(n, static_cast<std::size_t>(a)); }
 void* operator new[](std::size_t n, std::align_val_t a) { return test::allocations::allocate(n, static_cast<std::size_t>(a)); }
+void* operator new(std::size_t n, std::nothrow_t const&) noexcept {
+    return test::allocations::allocate_or_null(n, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+void* operator new[](std::size_t n, std::nothrow_t const&) noexcept {
+    return test::allocations::allocate_or_null(n, __STDCPP_DEFAULT_NEW_ALIGNMENT__);
+}
+void* operator new(std::size_t n, std::align_val_t a, std::nothrow_t const&) noexcept {
+    return test::allocations::allocate_or_null(n, static_cast<std::size_t>(a));
+}
+void* operator new[](std::size_t n, std::align_val_t a, std::nothrow_t const&) noexcept {
+    return test::allocations::allocate_or_null(n, static_cast<std::size_t>(a));
+}
 void operator delete(void* p) noexcept { test::allocations::release(p); }
 void operator delete[](void* p) noexcept { test::allocations::release(p); }
 void operator delete(void* p, std::size_t) noexcept { test::allocations::release(p); }

@@ -20,8 +20,8 @@
 namespace sluice {
 
 struct idle_policy {
-    std::uint32_t relaxed_looks = 6;   ///< looks with a growing pause of relax instructions between them
-    std::uint32_t yielding_looks = 8;  ///< further looks, each after giving up the rest of the time slice
+    std::uint32_t relaxed_looks = 5;   ///< looks with a growing pause of relax instructions between them
+    std::uint32_t yielding_looks = 2;  ///< further looks, each after giving up the rest of the time slice
     bool          parks = true;        ///< false: never sleeps; yields for ever
 
     [[nodiscard]] static constexpr idle_policy park_at_once() noexcept { return {0, 0, true}; }

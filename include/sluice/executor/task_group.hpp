@@ -176,7 +176,6 @@ private:
     struct member : detail::task {
         member(function f, void (*e)(member*, bool) noexcept, task_group& g) noexcept : task(f), group(&g), end(e) {
             for (int i = 0; i < detail::lineage_depth; ++i) ids[i] = g.lineage_[i];
-            lineage = ids;
         }
         void release(std::uint32_t n) noexcept {
             if (refs.load(std::memory_order_acquire) == n ||                                // (E) nobody else has one
@@ -374,9 +373,17 @@ private:
         pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
     }
 
+    /// Whether the task belongs to this group, or to one that was made inside it (as far as lineage_depth goes).
+    [[nodiscard]] bool wanted(detail::task* t) const noexcept {
+        if (t->act != &task_group::act) return false;
+        for (std::uint64_t const id : static_cast<member*>(t)->ids)
+            if (id == lineage_[0]) return true;
+        return false;
+    }
+
     bool help_own(detail::worker& me) noexcept {
         detail::task* const t =
-            pool_.pop_if_wanted(me, [this](detail::task* x) { return detail::descends_from(x, lineage_[0]); });
+            pool_.pop_if_wanted(me, [this](detail::task* x) { return wanted(x); });
         if (t != nullptr) pool_.run_taken(me, t);
         return t != nullptr;
     }
@@ -392,7 +399,7 @@ private:
         if (me == nullptr || unwanted_left == 0 || me->help_depth >= pool_.help_depth_limit()) return false;
         bool unwanted = false;
         if (detail::task* const t = pool_.steal_if_wanted(
-                *me, [this](detail::task* x) { return detail::descends_from(x, lineage_[0]); }, unwanted)) {
+                *me, [this](detail::task* x) { return wanted(x); }, unwanted)) {
             ++me->help_depth;
             pool_.run_taken(*me, t);
             --me->help_depth;

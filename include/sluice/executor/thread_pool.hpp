@@ -8,7 +8,8 @@
 ///                (parallel/parallel_for.hpp) and groups of tasks (executor/task_group.hpp) build on it
 /// Not for        one task now and then, or tasks that mostly wait for something outside: they hold their worker
 /// Thread-safety  every member from any thread, workers included, unless it says otherwise. The destructor, shutdown and
-///                wait_idle: not from a worker. Everything before post or submit happens before the task
+///                wait_idle: not from a worker. The destructor: after every other call has returned, waits on the pool's
+///                futures and groups included. Everything before post or submit happens before the task
 /// Progress       post, submit: lock-free, they never wait for a worker. A worker that is stopped keeps the task that it
 ///                is running and those that it is just moving, nothing else
 /// Complexity     post, submit: O(1), one allocation. post_bulk: O(1), one allocation for all. An idle pool uses no CPU and

@@ -36,6 +36,7 @@
 #include <sluice/queue/injector.hpp>
 #include <sluice/queue/split_deque.hpp>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace sluice::detail {
@@ -164,6 +165,8 @@ struct alignas(cache_line_size) worker {
 };
 
 inline constinit thread_local worker* this_worker = nullptr;
+/// The pool whose task this thread runs by try_run_one, being no worker of it.
+inline constinit thread_local scheduler* guest_of = nullptr;
 
 class scheduler {
 public:
@@ -221,7 +224,10 @@ public:
                 throw;
             }
         } else {
-            if (phase_.load(std::memory_order_relaxed) != running || !injector_.push(t)) return false;  // (E)
+            if (phase_.load(std::memory_order_relaxed) != running || !injector_.push(t)) {  // (E)
+                if (guest_of != this) return false;
+                give_back(t, false);  // what a task queues that has been accepted is accepted too
+            }
         }
         gate_.notify_ordered();
         return true;
@@ -322,7 +328,9 @@ public:
             }
         }
         if (t != nullptr) {
-            t->act(t, *this, task_action::run);
+            scheduler* const before = std::exchange(guest_of, this);
+            t->act(t, *this, discards() ? task_action::discard : task_action::run);
+            guest_of = before;
             outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
         }
         gate_.meet();

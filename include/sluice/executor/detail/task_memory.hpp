@@ -13,11 +13,13 @@
 /// Complexity     O(1). A thread that submits keeps at most one slab; a slab is freed with its last node, so one task that
 ///                stays queued for long keeps 8 KiB
 /// Errors         allocate may throw std::bad_alloc, and then has no effect
-/// Units          bytes. Nodes over 512 bytes, or with more than the usual alignment, come from the general allocator
+/// Units          bytes; a node has 8 more in front of it, the way back to its slab. Nodes over 512 bytes, or with more than the
+///                usual alignment, come from the general allocator
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <new>
 
 namespace sluice::detail {
@@ -26,24 +28,26 @@ namespace sluice::detail {
 //   (A) release  live fetch_sub acq_rel: whoever subtracts the last node frees the slab, after everybody's use of it
 class task_slab {
 public:
-    static constexpr std::size_t bytes = 8192;
+    static constexpr std::size_t bytes = 8192 - 16;  // with the allocator's own word a power of two
     static constexpr std::size_t largest = 512;
 
-    static task_slab* make() {
-        return ::new (::operator new(bytes, std::align_val_t{bytes})) task_slab;
-    }
+    static task_slab* make() { return ::new (::operator new(bytes)) task_slab; }
     static task_slab* of(void* node) noexcept {
-        auto const address = reinterpret_cast<std::uintptr_t>(node);
-        return reinterpret_cast<task_slab*>(address - address % bytes);
+        task_slab* slab;
+        std::memcpy(&slab, static_cast<unsigned char*>(node) - sizeof slab, sizeof slab);
+        return slab;
     }
 
     /// The thread that made the slab: room for a node, or null.
     void* cut(std::size_t size, std::size_t align) noexcept {
-        std::size_t const at = (used_ + align - 1) / align * align;
+        task_slab* const  self = this;
+        std::size_t const at = (used_ + sizeof self + align - 1) / align * align;
         if (at + size > bytes) return nullptr;
         used_ = at + size;
         ++cut_;
-        return reinterpret_cast<unsigned char*>(this) + at;
+        unsigned char* const node = reinterpret_cast<unsigned char*>(this) + at;
+        std::memcpy(node - sizeof self, &self, sizeof self);
+        return node;
     }
     /// That thread will cut no more.
     void retire() noexcept { release(in_use - cut_); }
@@ -52,7 +56,7 @@ public:
     void release(std::uint32_t n) noexcept {
         if (live_.fetch_sub(n, std::memory_order_acq_rel) != n) return;                     // (A)
         this->~task_slab();
-        ::operator delete(static_cast<void*>(this), std::align_val_t{bytes});
+        ::operator delete(static_cast<void*>(this));
     }
 
 private:
