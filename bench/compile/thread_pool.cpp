@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/executor/task_group.hpp>
+#include <sluice/executor/thread_pool.hpp>

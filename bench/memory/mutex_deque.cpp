@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: BSL-1.0
+#include "workload.hpp"
+
+#include <support/mutex_deque_pool.hpp>
+
+void bench::register_all() { memory::register_subject<mutex_deque_pool>("mutex_deque"); }

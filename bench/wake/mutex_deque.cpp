@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSL-1.0
+// Mutex and condition variable.
+#include "workload.hpp"
+
+#include <support/mutex_deque_pool.hpp>
+
+void bench::register_all() { wake::register_subject<mutex_deque_pool>("mutex_deque"); }
