@@ -12,6 +12,9 @@
 /// Source         sticky: Taskflow; nearest first: NUMA-aware pools; busiest and the threshold: Eager, Lazowska, Zahorjan,
 ///                Perform. Eval. 6, 1986, doi:10.1016/0166-5316(86)90008-8
 ///
+/// The threshold is for balancers that move work before they run dry. A worker of thread_pool looks for victims only when it
+/// has nothing of its own, and any threshold then comes to "a victim that holds something".
+///
 /// A round visits every other worker at most once: start_round(), then next() until it says none. Where the policy names
 /// a favourite it comes first; the rest follow from a random start, so that thieves do not walk in step.
 
