@@ -20,12 +20,6 @@ edit("room for one too many" ${protocol} [==[if (index + n - known_top_ <= size)
   [==[if (index + n - known_top_ <= size + 1) return true;]==])
 edit("one too many at the second look" ${protocol} [==[        return index + n - known_top_ <= size;]==]
   [==[        return index + n - known_top_ <= size + 1;]==])
-edit("pop without the first look" ${protocol}
-  [==[top_.load(std::memory_order_relaxed)) <= 0) return false;]==]
-  [==[top_.load(std::memory_order_relaxed)) < -5) return false;]==])
-edit("pop leaves the last item" ${protocol}
-  [==[top_.load(std::memory_order_relaxed)) <= 0) return false;]==]
-  [==[top_.load(std::memory_order_relaxed)) <= 1) return false;]==])
 edit("published before it is there" chase_lev_deque.hpp [==[        r->put(bottom, item);
         indices_.publish(bottom + 1);]==] [==[        indices_.publish(bottom + 1);
         r->put(bottom, item);]==])

@@ -78,8 +78,6 @@ public:
     /// Owner: claims the newest item. True: it is at `index`, and the owner's.
     [[nodiscard]] bool claim_bottom(std::uint64_t& index) noexcept {
         std::uint64_t const bottom = bottom_.load(std::memory_order_relaxed);     // (E)
-        // Empty is final as long as the owner does not push: top_ only grows and an old top_ is too small, not too large.
-        if (index_distance(bottom, top_.load(std::memory_order_relaxed)) <= 0) return false;  // (H)
         index = bottom - 1;
         (void)bottom_.exchange(index, std::memory_order_seq_cst);                 // (B) reserve the slot ...
         std::uint64_t top = top_.load(std::memory_order_seq_cst);                 // (B) ... then look for thieves
