@@ -24,17 +24,13 @@
 #include <sluice/core/assert.hpp>
 #include <sluice/core/backoff.hpp>
 #include <sluice/core/cacheline.hpp>
-#include <sluice/core/unique_function.hpp>
 #include <sluice/executor/detail/idle_gate.hpp>
 #include <sluice/executor/detail/task.hpp>
 #include <sluice/executor/detail/task_memory.hpp>
-#include <sluice/executor/idle_policy.hpp>
+#include <sluice/executor/detail/worker.hpp>
 #include <sluice/executor/metrics.hpp>
-#include <sluice/executor/victim_policy.hpp>
-#include <sluice/queue/chase_lev_deque.hpp>
 #include <sluice/queue/event_count.hpp>
 #include <sluice/queue/injector.hpp>
-#include <sluice/queue/split_deque.hpp>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -54,119 +50,11 @@ namespace sluice::detail {
 //                the waiter. The last worker to announce itself sees everybody's counts
 //   (G) awake    seq_cst: a worker marks itself, and later pushes by a seq_cst operation and looks for sleepers; a sleeper
 //                announces itself, then looks at the marks. If it does not see the mark it is announced before the push
-//   (S) errors   errors_ and its fields: a counter that orders nothing
 //   (stat)       metrics: relaxed
 // Why idle() is right: it adds up `finished`, then sees the injector empty, then adds up `accepted`. All counts only grow
 // and finished <= accepted at every instant, so equal sums mean that both stood still from the first read to the last,
 // and at the moment between, when the injector was empty, everything accepted was finished. A worker counts one task as
 // accepted before it empties the injector, so a chain on its way is never missed.
-
-/// What becomes of exceptions that no waiter gets. Shared with futures, which may outlive their pool.
-struct error_sink {
-    unique_function<void(std::exception_ptr)> handler;
-    std::atomic<std::uint64_t> handled{0};
-    std::atomic<std::uint64_t> dropped{0};
-
-    void handle(std::exception_ptr e) noexcept {  // a handler that throws ends the program, as documented
-        handled.fetch_add(1, std::memory_order_relaxed);                                    // (stat)
-        if (!handler) std::terminate();
-        handler(std::move(e));
-    }
-    void drop() noexcept { dropped.fetch_add(1, std::memory_order_relaxed); }               // (stat)
-};
-
-struct scheduler_options {
-    std::size_t    workers;
-    victim_options victims;
-    idle_policy    idle;
-    std::uint32_t  fetch;
-    std::uint32_t  fairness;
-    std::uint32_t  help_depth;
-    bool           metrics;
-};
-
-/// A piece of work that has been taken out of a queue.
-struct work {
-    enum kind : std::uint8_t { nothing, one_task, one_fork } what = nothing;
-    union {
-        detail::task* task = nullptr;
-        detail::fork* fork;
-    };
-    explicit operator bool() const noexcept { return what != nothing; }
-    static work of(detail::task* t) noexcept {
-        work w;
-        w.what = one_task;
-        w.task = t;
-        return w;
-    }
-    static work of(detail::fork* f) noexcept {
-        work w;
-        w.what = one_fork;
-        w.fork = f;
-        return w;
-    }
-};
-
-struct alignas(cache_line_size) worker {
-    using clock = std::chrono::steady_clock;
-    enum mode : std::uint8_t { busy, searching, parked };
-
-    worker(scheduler& s, std::size_t i, scheduler_options const& o)
-        : owner(s), index(i), tasks(256), victims(o.victims, i, o.workers, i + 1), timed(o.metrics) {}
-
-    // The owner's part.
-    scheduler&                      owner;
-    std::size_t const               index;
-    split_deque<fork*>              forks;
-    chase_lev_deque<std::uintptr_t> tasks;
-    victim_selector                 victims;
-    std::uint32_t                   until_injector = 0;
-    bool                            oldest_is_due = true;
-    std::uint32_t                   help_depth = 0;
-    bool const                      timed;
-    mode                            now = searching;
-    std::thread                     thread;
-    std::uint64_t const*            lineage = nullptr;  // of the task that runs here, if it is a group's
-    std::uint64_t                   groups = 0;                   // how many were made here
-
-    // Written by the owner, read by anyone.
-    alignas(cache_line_size) std::atomic<std::uint64_t> finished{0};
-    std::atomic<std::uint64_t> accepted{0};
-    std::atomic<std::uint64_t> ran{0}, steals{0}, lost{0}, empty{0}, depth_sum{0}, depth_samples{0};
-    std::atomic<std::int64_t>  spent[3]{};
-    std::atomic<std::int64_t>  since{0};
-    std::atomic<std::uint8_t>  mode_seen{searching};
-
-    static void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
-        counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);  // (stat)
-    }
-    static void count(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
-        counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_release);  // (D)
-    }
-    static std::int64_t ticks() noexcept {
-        return std::chrono::duration_cast<std::chrono::nanoseconds>(clock::now().time_since_epoch()).count();
-    }
-    /// Books the time since the last call under what the worker has been doing, and begins `next`.
-    void clock_in(mode next) noexcept {
-        if (!timed) return;
-        std::int64_t const t = ticks();
-        auto& sum = spent[now];
-        sum.store(sum.load(std::memory_order_relaxed) + t - since.load(std::memory_order_relaxed),
-                  std::memory_order_relaxed);                                               // (stat)
-        since.store(t, std::memory_order_relaxed);                                          // (stat)
-        now = next;
-        mode_seen.store(next, std::memory_order_relaxed);                                   // (stat)
-    }
-    void sample_depth() noexcept {
-        if (!timed) return;
-        add(depth_sum, tasks.size_approx() + forks.size_approx());
-        add(depth_samples, 1);
-    }
-};
-
-inline constinit thread_local worker* this_worker = nullptr;
-/// The pool whose task this thread runs by try_run_one, being no worker of it.
-inline constinit thread_local scheduler* guest_of = nullptr;
 
 class scheduler {
 public:
