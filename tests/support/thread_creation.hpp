@@ -4,7 +4,8 @@
 /// @file
 /// test::thread_creation — lets the n-th start of a thread fail as it does on a system that has no more of them.
 ///
-/// Include it in one file of an executable: it stands in front of the system's pthread_create.
+/// Include it in one file of an executable: it stands in front of the system's pthread_create. In a statically linked one
+/// (SLUICE_TEST_STATIC) it cannot, and fail_after has no effect: `possible` says which.
 
 #include <atomic>
 #include <cerrno>
@@ -14,6 +15,12 @@
 #include <pthread.h>
 
 namespace test::thread_creation {
+
+#if defined(SLUICE_TEST_STATIC)
+inline constexpr bool possible = false;
+#else
+inline constexpr bool possible = true;
+#endif
 
 inline std::atomic<int> until_failure{-1};  // < 0: never
 
@@ -31,6 +38,7 @@ inline int running() {
 
 }  // namespace test::thread_creation
 
+#if !defined(SLUICE_TEST_STATIC)
 extern "C" int pthread_create(pthread_t* thread, pthread_attr_t const* attributes, void* (*start)(void*), void* argument)
     noexcept {
     using function = int (*)(pthread_t*, pthread_attr_t const*, void* (*)(void*), void*);
@@ -42,3 +50,4 @@ extern "C" int pthread_create(pthread_t* thread, pthread_attr_t const* attribute
     }
     return system(thread, attributes, start, argument);
 }
+#endif
