@@ -37,7 +37,7 @@ TEST_CASE("victim_selector: a round visits each other worker exactly once", "[ex
                 auto const random = test::keys(200, test::seed());
                 for (std::size_t round = 0; round < 50; ++round) {
                     list depths;
-                    for (std::size_t i = 0; i < workers; ++i) depths.push_back(random[(round + i) % 200] % 5);
+                    for (std::size_t i = 0; i < workers; ++i) depths.push_back(static_cast<std::size_t>(random[(round + i) % 200] % 5));
                     list seen = a_round(s, depths);
                     REQUIRE(seen.size() == workers - 1);
                     list sorted = seen;
@@ -45,7 +45,11 @@ TEST_CASE("victim_selector: a round visits each other worker exactly once", "[ex
                     REQUIRE(std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end());
                     REQUIRE(std::find(seen.begin(), seen.end(), self) == seen.end());
                     for (auto v : seen) REQUIRE(v < workers);
-                    if (!seen.empty()) random[round] % 3 == 0 ? s.failed(seen[0]) : s.succeeded(seen[random[round] % seen.size()]);
+                    if (seen.empty()) continue;
+                    if (random[round] % 3 == 0)
+                        s.failed(seen[0]);
+                    else
+                        s.succeeded(seen[static_cast<std::size_t>(random[round] % seen.size())]);
                 }
             }
 }
