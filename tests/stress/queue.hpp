@@ -7,6 +7,7 @@
 #include "support/random.hpp"
 #include "support/threads.hpp"
 
+#include <sluice/core/backoff.hpp>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -38,16 +39,30 @@ private:
     std::vector<std::thread> threads_;
 };
 
-/// std::atomic with a bug: exchange is two relaxed steps, so nothing stands between pop's announcement and its look.
+/// std::atomic with a bug: exchange shows its value to the others only after the same thread's next load, as a plain store
+/// may that waits in a store buffer while a later load is answered. Nothing then stands between pop's announcement and its
+/// look at top. (A real store waits for some ns, which takes luck to be caught.)
 template <class T>
 class without_exchange : public std::atomic<T> {
 public:
     using std::atomic<T>::atomic;
     T exchange(T value, std::memory_order) noexcept {
-        T const before = this->load(std::memory_order_relaxed);
-        this->store(value, std::memory_order_relaxed);
-        return before;
+        late = {this, value};
+        return std::atomic<T>::load(std::memory_order_relaxed);
     }
+    T load(std::memory_order order = std::memory_order_seq_cst) const noexcept {
+        T const seen = std::atomic<T>::load(order);
+        for (int i = 0; i < 20 && late.to != nullptr; ++i) sluice::cpu_relax();
+        if (late.to != nullptr) std::exchange(late.to, nullptr)->store(late.value, std::memory_order_release);
+        return seen;
+    }
+
+private:
+    struct waiting {
+        std::atomic<T>* to = nullptr;
+        T               value{};
+    };
+    static inline thread_local waiting late{};
 };
 
 struct near_empty_options {
