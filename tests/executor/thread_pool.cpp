@@ -492,7 +492,6 @@ TEST_CASE("thread_pool: at_destruction discard", "[executor][thread_pool][fault]
         o.at_destruction = sluice::shutdown_mode::discard;
         thread_pool pool(std::move(o));
         std::latch held(1);
-        std::atomic<bool> ending{false};
         pool.post([&] {
             held.count_down();
             // Until the destructor has begun: then the pool refuses.

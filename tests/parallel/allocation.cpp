@@ -16,6 +16,12 @@ namespace allocations = test::allocations;
 
 namespace {
 
+/// Counts down at the end of a scope. (Not local to its user: clang loses the destructor of a class local to a generic lambda.)
+struct leave {
+    std::atomic<int>& n;
+    ~leave() { n.fetch_sub(1); }
+};
+
 /// run(pool, ran) counts what it ran into ran; `expected` if it does not throw, at most that if it does.
 template <class Run>
 void check_path(int expected, Run run) {
@@ -88,10 +94,7 @@ TEST_CASE("parallel_invoke: the deque of forks may fail to grow", "[parallel][pa
                 auto const deep = [&](auto const& self, int depth) -> void {
                     if (depth == 0) return;
                     inside.fetch_add(1);
-                    struct leave {
-                        std::atomic<int>& n;
-                        ~leave() { n.fetch_sub(1); }
-                    } const l{inside};
+                    leave const l{inside};
                     sluice::parallel_invoke(pool, [&] { self(self, depth - 1); }, [&] { ran.fetch_add(1); });
                 };
                 bool threw = false;

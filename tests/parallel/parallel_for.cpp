@@ -300,7 +300,6 @@ TEST_CASE("parallel_for: workers take part", "[parallel][parallel_for][unit]") {
     thread_pool pool(2);
     std::barrier<> both(2);  // two iterations that need each other: nobody ran them one after the other
     std::atomic<int> met{0};
-    std::latch held(1);
     pool.submit([&] {
             parallel_for(pool, 0, 2, [&](int) {
                 both.arrive_and_wait();
