@@ -968,6 +968,8 @@ std::string site_name(site const& s) {
     auto const is_word = [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
     };
+    std::string const nameless = "(anonymous namespace)";  // clang names template arguments that live there with parentheses
+    for (std::size_t p; (p = function.find(nameless)) != std::string::npos;) function.erase(p, nameless.size());
     function = function.substr(0, function.find('('));
     std::size_t begin = function.size();
     while (begin > 0 && (is_word(function[begin - 1]) || function[begin - 1] == '~')) --begin;
