@@ -407,7 +407,7 @@ std::string text_of(answer const& a) {
 
 std::string text_of(sluice::measure m) {
     char text[32];
-    std::snprintf(text, sizeof text, "%6.2f %-4s", m.value, sluice::to_string(m.verdict));
+    std::snprintf(text, sizeof text, "%6.2f %-4s", m.value, sluice::to_string(m.grade));
     return text;
 }
 
@@ -424,7 +424,7 @@ std::string json_text(std::string_view s) {
 std::string json_measure(char const* name, sluice::measure m) {
     char text[128];
     std::snprintf(text, sizeof text, ", \"%s\": {\"value\": %.4f, \"verdict\": \"%s\"}", name, m.value,
-                  sluice::to_string(m.verdict));
+                  sluice::to_string(m.grade));
     return text;
 }
 

@@ -13,7 +13,7 @@
 #include <string>
 
 using sluice::pool_metrics;
-using sluice::verdict;
+using sluice::grade;
 using namespace std::chrono_literals;
 
 namespace {
@@ -37,23 +37,23 @@ pool_metrics with_searching(int busy, int searching) {
 
 }  // namespace
 
-TEST_CASE("pool_metrics: the measures and their verdicts", "[executor][metrics][unit]") {
-    auto const is = [](sluice::measure m, double value, verdict v) { return m.value == Approx(value) && m.verdict == v; };
-    CHECK(is(with_busy({10, 10, 10, 10}).utilisation_variation(), 0, verdict::good));
-    CHECK(is(with_busy({12, 8}).utilisation_variation(), 0.2, verdict::fair));
-    CHECK(is(with_busy({20, 0}).utilisation_variation(), 1, verdict::bad));
-    CHECK(is(with_busy({40, 0, 0, 0}).utilisation_variation(), std::sqrt(3.0), verdict::bad));
-    CHECK(is(with_searching(96, 4).coordination_overhead(), 0.04, verdict::good));
-    CHECK(is(with_searching(90, 10).coordination_overhead(), 0.1, verdict::fair));
-    CHECK(is(with_searching(75, 25).coordination_overhead(), 0.25, verdict::bad));
-    CHECK(is(with_searching(0, 25).coordination_overhead(), 1, verdict::bad));
-    CHECK(is(with_depths({1, 1, 1}).queue_depth_ratio(), 1, verdict::good));
-    CHECK(is(with_depths({3, 1, 0.5, 0.5}).queue_depth_ratio(), 2.4, verdict::fair));
-    CHECK(is(with_depths({11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}).queue_depth_ratio(), 11, verdict::bad));
-    CHECK(is(with_busy({90, 90}).speedup_ratio(), 0.9, verdict::good));
-    CHECK(is(with_busy({90, 30}).speedup_ratio(), 0.6, verdict::fair));
-    CHECK(is(with_busy({90, 0}).speedup_ratio(), 0.45, verdict::bad));
-    CHECK(std::string(to_string(verdict::good)) + to_string(verdict::fair) + to_string(verdict::bad) == "goodfairbad");
+TEST_CASE("pool_metrics: the measures and their grades", "[executor][metrics][unit]") {
+    auto const is = [](sluice::measure m, double value, grade g) { return m.value == Approx(value) && m.grade == g; };
+    CHECK(is(with_busy({10, 10, 10, 10}).utilisation_variation(), 0, grade::good));
+    CHECK(is(with_busy({12, 8}).utilisation_variation(), 0.2, grade::fair));
+    CHECK(is(with_busy({20, 0}).utilisation_variation(), 1, grade::bad));
+    CHECK(is(with_busy({40, 0, 0, 0}).utilisation_variation(), std::sqrt(3.0), grade::bad));
+    CHECK(is(with_searching(96, 4).coordination_overhead(), 0.04, grade::good));
+    CHECK(is(with_searching(90, 10).coordination_overhead(), 0.1, grade::fair));
+    CHECK(is(with_searching(75, 25).coordination_overhead(), 0.25, grade::bad));
+    CHECK(is(with_searching(0, 25).coordination_overhead(), 1, grade::bad));
+    CHECK(is(with_depths({1, 1, 1}).queue_depth_ratio(), 1, grade::good));
+    CHECK(is(with_depths({3, 1, 0.5, 0.5}).queue_depth_ratio(), 2.4, grade::fair));
+    CHECK(is(with_depths({11, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}).queue_depth_ratio(), 11, grade::bad));
+    CHECK(is(with_busy({90, 90}).speedup_ratio(), 0.9, grade::good));
+    CHECK(is(with_busy({90, 30}).speedup_ratio(), 0.6, grade::fair));
+    CHECK(is(with_busy({90, 0}).speedup_ratio(), 0.45, grade::bad));
+    CHECK(std::string(to_string(grade::good)) + to_string(grade::fair) + to_string(grade::bad) == "goodfairbad");
 }
 
 TEST_CASE("pool_metrics: without data every measure is a number, and good", "[executor][metrics][unit]") {
@@ -62,7 +62,7 @@ TEST_CASE("pool_metrics: without data every measure is a number, and good", "[ex
     for (auto const* m : {&none, &idle})
         for (auto const x : {m->utilisation_variation(), m->coordination_overhead(), m->queue_depth_ratio(), m->speedup_ratio()}) {
             CHECK(std::isfinite(x.value));
-            CHECK(x.verdict == verdict::good);
+            CHECK(x.grade == grade::good);
         }
     CHECK(none.tasks() == 0);
     CHECK(none.steals() == 0);

@@ -2,9 +2,9 @@
 #pragma once
 
 /// @file
-/// pool_metrics — what the workers of a pool did, and four verdicts on it.
+/// pool_metrics — what the workers of a pool did, and four measures with a grade each.
 ///
-/// Use it for     thread_pool::metrics(); the verdicts tell a coordination problem from a hot worker at a glance
+/// Use it for     thread_pool::metrics(); the grades tell a coordination problem from a hot worker at a glance
 /// Thread-safety  plain values, a snapshot; the numbers of different workers are read one after the other
 /// Complexity     taking a snapshot is O(workers); each measure is O(workers)
 /// Errors         none; a measure without data is 0 (1 for ratios that are 1 when even) and "good"
@@ -22,15 +22,15 @@
 
 namespace sluice {
 
-enum class verdict : std::uint8_t { good, fair, bad };
+enum class grade : std::uint8_t { good, fair, bad };
 
-[[nodiscard]] constexpr char const* to_string(verdict v) noexcept {
-    return v == verdict::good ? "good" : v == verdict::fair ? "fair" : "bad";
+[[nodiscard]] constexpr char const* to_string(grade g) noexcept {
+    return g == grade::good ? "good" : g == grade::fair ? "fair" : "bad";
 }
 
 struct measure {
     double        value = 0;
-    sluice::verdict verdict = sluice::verdict::good;
+    sluice::grade grade = sluice::grade::good;
 };
 
 struct worker_metrics {
@@ -79,7 +79,7 @@ struct pool_metrics {
             total += w.mean_depth;
             if (w.mean_depth > most) most = w.mean_depth;
         }
-        return total > 0 ? judge(most * static_cast<double>(workers.size()) / total, 2, 10) : measure{1, verdict::good};
+        return total > 0 ? judge(most * static_cast<double>(workers.size()) / total, 2, 10) : measure{1, grade::good};
     }
 
     /// Busy time over elapsed time times workers: the speed-up that was had of the one that was paid for. Good > 0.8,
@@ -88,9 +88,9 @@ struct pool_metrics {
         double busy = 0;
         for (auto const& w : workers) busy += seconds(w.busy);
         double const paid = seconds(elapsed) * static_cast<double>(workers.size());
-        if (!(paid > 0)) return {1, verdict::good};
+        if (!(paid > 0)) return {1, grade::good};
         double const r = busy / paid;
-        return {r, r > 0.8 ? verdict::good : r < 0.5 ? verdict::bad : verdict::fair};
+        return {r, r > 0.8 ? grade::good : r < 0.5 ? grade::bad : grade::fair};
     }
 
 private:
@@ -103,7 +103,7 @@ private:
         return r;
     }
     static measure judge(double value, double good_below, double bad_above) noexcept {
-        return {value, value < good_below ? verdict::good : value > bad_above ? verdict::bad : verdict::fair};
+        return {value, value < good_below ? grade::good : value > bad_above ? grade::bad : grade::fair};
     }
     [[nodiscard]] std::uint64_t sum(std::uint64_t worker_metrics::*field) const noexcept {
         std::uint64_t n = 0;
