@@ -29,6 +29,9 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/flow/permit.hpp>
+#include <sluice/flow/verdict.hpp>
+
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/metrics.hpp>
