@@ -3,7 +3,7 @@
 #include <sluice/executor/task_group.hpp>
 #include <sluice/executor/thread_pool.hpp>
 
-#include "support/allocations.hpp"
+#include "support/allocation_new.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/thread_creation.hpp"
@@ -114,7 +114,7 @@ TEST_CASE("thread_pool: allocation failure while it is made leaves nothing behin
 TEST_CASE("thread_pool: when a thread cannot be started the others are joined", "[executor][thread_pool][fault]") {
     int const others = test::thread_creation::running();  // a sanitizer has one
     for (int n = 0; n <= 8; ++n) {
-        auto const before = allocations::live.load();
+        auto const before = allocations::live();
         test::thread_creation::fail_after(n);
         bool refused = false;
         std::error_code code;
@@ -131,7 +131,7 @@ TEST_CASE("thread_pool: when a thread cannot be started the others are joined", 
         if (refused) CHECK(code == std::errc::resource_unavailable_try_again);
         CHECK(test::eventually([&] { return test::thread_creation::running() == others; }));
         // (what a first submission keeps for this thread: one slab)
-        CHECK(allocations::live.load() - before <= (refused ? 0 : 1));
+        CHECK(allocations::live() - before <= (refused ? 0 : 1));
     }
     thread_pool pool(2);
     CHECK(pool.submit([] { return 1; }).get() == 1);
@@ -142,9 +142,9 @@ TEST_CASE("thread_pool: what costs an allocation and what does not", "[executor]
         thread_pool pool(2);
         pool.submit([] { return 1; }).get();
         pool.wait_idle();
-        auto const before = allocations::total.load();
+        auto const before = allocations::total();
         for (int i = 0; i < 1000; ++i) pool.submit([i] { return i; }).get();
-        auto const spent = allocations::total.load() - before;
+        auto const spent = allocations::total() - before;
         // 1000 nodes come out of slabs, about seventy in each; at most one allocation each is what is promised
         if (spent > 100) std::abort();
     }).join();

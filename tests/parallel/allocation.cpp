@@ -4,7 +4,7 @@
 #include <sluice/parallel/parallel_invoke.hpp>
 #include <sluice/parallel/parallel_reduce.hpp>
 
-#include "support/allocations.hpp"
+#include "support/allocation_new.hpp"
 #include "support/catch.hpp"
 
 #include <atomic>
@@ -119,13 +119,13 @@ TEST_CASE("parallel_invoke: the deque of forks may fail to grow", "[parallel][pa
 TEST_CASE("parallel_invoke, parallel_for: no allocation on a worker, none for a short loop", "[parallel][unit]") {
     thread_pool pool(1);
     auto const spent = pool.submit([&] {
-        auto const before = allocations::total.load();
+        auto const before = allocations::total();
         std::atomic<int> ran{0};
         for (int i = 0; i < 100; ++i) {
             sluice::parallel_invoke(pool, [&] { ran.fetch_add(1); }, [&] { ran.fetch_add(1); }, [&] { ran.fetch_add(1); });
             sluice::parallel_for(pool, 0, 100, [&](int) { ran.fetch_add(1); });
         }
-        return allocations::total.load() - before;
+        return allocations::total() - before;
     }).get();
     CHECK(spent == 0);
 }

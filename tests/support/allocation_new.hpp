@@ -6,6 +6,7 @@
 
 #include "support/allocation.hpp"
 
+#include <atomic>
 #include <cstdlib>
 #include <new>
 
@@ -15,12 +16,18 @@ constexpr std::uint64_t never = ~std::uint64_t{0};
 thread_local std::uint64_t fail_at = never, counted = 0;
 thread_local bool          has_failed = false;
 thread_local std::int64_t  live = 0;
+std::atomic<std::int64_t>  live_of_all{0}, total_of_all{0}, until_failure{-1};  // the last: < 0 is never
 
 void* allocate(std::size_t size, std::size_t alignment) noexcept {
     if (fail_at != never && counted++ == fail_at) {
         has_failed = true;
         return nullptr;
     }
+    for (std::int64_t left = until_failure.load(); left >= 0;)
+        if (until_failure.compare_exchange_weak(left, left - 1)) {
+            if (left == 0) return nullptr;
+            break;
+        }
     if (size > static_cast<std::size_t>(-1) / 2) return nullptr;
     if (size == 0) size = 1;
     void* p;
@@ -28,7 +35,10 @@ void* allocate(std::size_t size, std::size_t alignment) noexcept {
         p = std::malloc(size);
     else
         p = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-    if (p != nullptr) ++live;
+    if (p == nullptr) return nullptr;
+    ++live;
+    live_of_all.fetch_add(1);
+    total_of_all.fetch_add(1);
     return p;
 }
 void* allocate_or_throw(std::size_t size, std::size_t alignment) {
@@ -39,6 +49,7 @@ void* allocate_or_throw(std::size_t size, std::size_t alignment) {
 void release(void* p) noexcept {
     if (p == nullptr) return;
     --live;
+    live_of_all.fetch_sub(1);
     std::free(p);
 }
 constexpr std::size_t ordinary = alignof(std::max_align_t);
@@ -78,5 +89,10 @@ scarce_memory::~scarce_memory() { fail_at = never; }
 bool          scarce_memory::failed() const noexcept { return has_failed; }
 std::uint64_t scarce_memory::allocations() const noexcept { return counted; }
 std::int64_t  live_allocations() noexcept { return live; }
+
+std::int64_t allocations::live() noexcept { return live_of_all.load(); }
+std::int64_t allocations::total() noexcept { return total_of_all.load(); }
+void         allocations::fail_after(std::int64_t n) noexcept { until_failure.store(n); }
+bool         allocations::disarm() noexcept { return until_failure.exchange(-1) < 0; }
 
 }  // namespace test
