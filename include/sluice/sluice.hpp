@@ -32,6 +32,14 @@
 #include <sluice/flow/permit.hpp>
 #include <sluice/flow/verdict.hpp>
 
+#include <sluice/scaling/amdahl.hpp>
+#include <sluice/scaling/coordination_paths.hpp>
+#include <sluice/scaling/effective_workers.hpp>
+#include <sluice/scaling/gustafson.hpp>
+#include <sluice/scaling/karp_flatt.hpp>
+#include <sluice/scaling/littles_law.hpp>
+#include <sluice/scaling/offered_load.hpp>
+
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/metrics.hpp>
