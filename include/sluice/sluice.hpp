@@ -33,12 +33,16 @@
 #include <sluice/flow/verdict.hpp>
 
 #include <sluice/scaling/amdahl.hpp>
+#include <sluice/scaling/amdahl_fit.hpp>
 #include <sluice/scaling/coordination_paths.hpp>
 #include <sluice/scaling/effective_workers.hpp>
 #include <sluice/scaling/gustafson.hpp>
 #include <sluice/scaling/karp_flatt.hpp>
+#include <sluice/scaling/law_comparison.hpp>
 #include <sluice/scaling/littles_law.hpp>
 #include <sluice/scaling/offered_load.hpp>
+#include <sluice/scaling/usl.hpp>
+#include <sluice/scaling/usl_fit.hpp>
 
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
