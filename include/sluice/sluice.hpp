@@ -36,10 +36,16 @@
 #include <sluice/scaling/amdahl_fit.hpp>
 #include <sluice/scaling/coordination_paths.hpp>
 #include <sluice/scaling/effective_workers.hpp>
+#include <sluice/scaling/erlang.hpp>
+#include <sluice/scaling/ggc.hpp>
 #include <sluice/scaling/gustafson.hpp>
 #include <sluice/scaling/karp_flatt.hpp>
 #include <sluice/scaling/law_comparison.hpp>
 #include <sluice/scaling/littles_law.hpp>
+#include <sluice/scaling/mg1.hpp>
+#include <sluice/scaling/mm1.hpp>
+#include <sluice/scaling/mmc.hpp>
+#include <sluice/scaling/mmck.hpp>
 #include <sluice/scaling/offered_load.hpp>
 #include <sluice/scaling/usl.hpp>
 #include <sluice/scaling/usl_fit.hpp>
