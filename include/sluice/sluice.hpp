@@ -34,11 +34,16 @@
 
 #include <sluice/scaling/amdahl.hpp>
 #include <sluice/scaling/amdahl_fit.hpp>
+#include <sluice/scaling/batch_or_stream.hpp>
 #include <sluice/scaling/coordination_paths.hpp>
+#include <sluice/scaling/cost_mix.hpp>
+#include <sluice/scaling/drain_time.hpp>
 #include <sluice/scaling/effective_workers.hpp>
 #include <sluice/scaling/erlang.hpp>
 #include <sluice/scaling/ggc.hpp>
 #include <sluice/scaling/gustafson.hpp>
+#include <sluice/scaling/instances_for.hpp>
+#include <sluice/scaling/instances_for_wait.hpp>
 #include <sluice/scaling/karp_flatt.hpp>
 #include <sluice/scaling/law_comparison.hpp>
 #include <sluice/scaling/littles_law.hpp>
@@ -47,6 +52,7 @@
 #include <sluice/scaling/mmc.hpp>
 #include <sluice/scaling/mmck.hpp>
 #include <sluice/scaling/offered_load.hpp>
+#include <sluice/scaling/optimal_batch.hpp>
 #include <sluice/scaling/usl.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
