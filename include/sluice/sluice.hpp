@@ -17,6 +17,7 @@
 #endif
 #include <sluice/core/mix64.hpp>
 #include <sluice/core/random.hpp>
+#include <sluice/core/sleeper.hpp>
 #include <sluice/core/unique_function.hpp>
 #include <sluice/core/units.hpp>
 
