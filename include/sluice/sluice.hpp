@@ -30,6 +30,7 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/flow/load_level.hpp>
 #include <sluice/flow/permit.hpp>
 #include <sluice/flow/verdict.hpp>
 
