@@ -30,8 +30,10 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/flow/client_throttle.hpp>
 #include <sluice/flow/deadline.hpp>
 #include <sluice/flow/load_level.hpp>
+#include <sluice/flow/load_shedder.hpp>
 #include <sluice/flow/permit.hpp>
 #include <sluice/flow/timeout_plan.hpp>
 #include <sluice/flow/verdict.hpp>
