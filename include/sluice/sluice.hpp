@@ -31,6 +31,8 @@
 #include <sluice/queue/steal_result.hpp>
 
 #include <sluice/flow/client_throttle.hpp>
+#include <sluice/flow/credit_pool.hpp>
+#include <sluice/flow/credit_window.hpp>
 #include <sluice/flow/deadline.hpp>
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
