@@ -30,6 +30,7 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/flow/bulkhead.hpp>
 #include <sluice/flow/client_throttle.hpp>
 #include <sluice/flow/credit_pool.hpp>
 #include <sluice/flow/credit_window.hpp>
@@ -39,6 +40,7 @@
 #include <sluice/flow/permit.hpp>
 #include <sluice/flow/timeout_plan.hpp>
 #include <sluice/flow/verdict.hpp>
+#include <sluice/flow/worker_health.hpp>
 
 #include <sluice/scaling/amdahl.hpp>
 #include <sluice/scaling/amdahl_fit.hpp>
