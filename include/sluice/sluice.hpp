@@ -21,6 +21,8 @@
 #include <sluice/core/unique_function.hpp>
 #include <sluice/core/units.hpp>
 
+#include <sluice/stats/log_histogram.hpp>
+
 #include <sluice/queue/bounded_chase_lev_deque.hpp>
 #include <sluice/queue/chase_lev_deque.hpp>
 #include <sluice/queue/event_count.hpp>
