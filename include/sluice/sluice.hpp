@@ -40,6 +40,9 @@
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
 #include <sluice/flow/permit.hpp>
+#include <sluice/flow/retry_budget.hpp>
+#include <sluice/flow/retry_share.hpp>
+#include <sluice/flow/retry_throttle.hpp>
 #include <sluice/flow/timeout_plan.hpp>
 #include <sluice/flow/verdict.hpp>
 #include <sluice/flow/worker_health.hpp>
