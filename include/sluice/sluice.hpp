@@ -32,6 +32,8 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/flow/attempt_result.hpp>
+#include <sluice/flow/backoff_policy.hpp>
 #include <sluice/flow/bulkhead.hpp>
 #include <sluice/flow/client_throttle.hpp>
 #include <sluice/flow/credit_pool.hpp>
@@ -40,6 +42,7 @@
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
 #include <sluice/flow/permit.hpp>
+#include <sluice/flow/retry.hpp>
 #include <sluice/flow/retry_budget.hpp>
 #include <sluice/flow/retry_share.hpp>
 #include <sluice/flow/retry_throttle.hpp>
