@@ -34,11 +34,16 @@
 
 #include <sluice/flow/attempt_result.hpp>
 #include <sluice/flow/backoff_policy.hpp>
+#include <sluice/flow/breaker_window.hpp>
 #include <sluice/flow/bulkhead.hpp>
+#include <sluice/flow/circuit_breaker.hpp>
 #include <sluice/flow/client_throttle.hpp>
+#include <sluice/flow/consecutive_failures.hpp>
+#include <sluice/flow/count_window.hpp>
 #include <sluice/flow/credit_pool.hpp>
 #include <sluice/flow/credit_window.hpp>
 #include <sluice/flow/deadline.hpp>
+#include <sluice/flow/ema_error_window.hpp>
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
 #include <sluice/flow/permit.hpp>
@@ -46,6 +51,7 @@
 #include <sluice/flow/retry_budget.hpp>
 #include <sluice/flow/retry_share.hpp>
 #include <sluice/flow/retry_throttle.hpp>
+#include <sluice/flow/time_window.hpp>
 #include <sluice/flow/timeout_plan.hpp>
 #include <sluice/flow/verdict.hpp>
 #include <sluice/flow/worker_health.hpp>
