@@ -44,6 +44,8 @@
 #include <sluice/flow/credit_window.hpp>
 #include <sluice/flow/deadline.hpp>
 #include <sluice/flow/ema_error_window.hpp>
+#include <sluice/flow/hedge.hpp>
+#include <sluice/flow/hedge_delay.hpp>
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
 #include <sluice/flow/permit.hpp>
