@@ -36,6 +36,7 @@
 #include <sluice/flow/aging_priority.hpp>
 #include <sluice/flow/attempt_result.hpp>
 #include <sluice/flow/backoff_policy.hpp>
+#include <sluice/flow/bounded_queue.hpp>
 #include <sluice/flow/breaker_window.hpp>
 #include <sluice/flow/bulkhead.hpp>
 #include <sluice/flow/circuit_breaker.hpp>
@@ -55,6 +56,7 @@
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
 #include <sluice/flow/permit.hpp>
+#include <sluice/flow/push_result.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 #include <sluice/flow/reject_ramp.hpp>
 #include <sluice/flow/retry.hpp>
