@@ -47,7 +47,10 @@
 #include <sluice/flow/credit_pool.hpp>
 #include <sluice/flow/credit_window.hpp>
 #include <sluice/flow/deadline.hpp>
+#include <sluice/flow/dedup_table.hpp>
+#include <sluice/flow/dedup_window.hpp>
 #include <sluice/flow/drr.hpp>
+#include <sluice/flow/early_refresh.hpp>
 #include <sluice/flow/ema_error_window.hpp>
 #include <sluice/flow/fifo.hpp>
 #include <sluice/flow/hedge.hpp>
@@ -55,7 +58,10 @@
 #include <sluice/flow/lifo.hpp>
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
+#include <sluice/flow/once_result.hpp>
+#include <sluice/flow/once_ticket.hpp>
 #include <sluice/flow/permit.hpp>
+#include <sluice/flow/primed_cache.hpp>
 #include <sluice/flow/push_result.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 #include <sluice/flow/reject_ramp.hpp>
@@ -64,6 +70,7 @@
 #include <sluice/flow/retry_share.hpp>
 #include <sluice/flow/retry_throttle.hpp>
 #include <sluice/flow/rfc_codel.hpp>
+#include <sluice/flow/single_flight.hpp>
 #include <sluice/flow/time_window.hpp>
 #include <sluice/flow/timeout_plan.hpp>
 #include <sluice/flow/verdict.hpp>
