@@ -55,6 +55,7 @@
 #include <sluice/flow/fifo.hpp>
 #include <sluice/flow/hedge.hpp>
 #include <sluice/flow/hedge_delay.hpp>
+#include <sluice/flow/lease_table.hpp>
 #include <sluice/flow/lifo.hpp>
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/load_shedder.hpp>
@@ -71,6 +72,7 @@
 #include <sluice/flow/retry_throttle.hpp>
 #include <sluice/flow/rfc_codel.hpp>
 #include <sluice/flow/single_flight.hpp>
+#include <sluice/flow/staggered_start.hpp>
 #include <sluice/flow/time_window.hpp>
 #include <sluice/flow/timeout_plan.hpp>
 #include <sluice/flow/verdict.hpp>
