@@ -36,6 +36,9 @@
 #include <sluice/flow/aging_priority.hpp>
 #include <sluice/flow/attempt_result.hpp>
 #include <sluice/flow/backoff_policy.hpp>
+#include <sluice/flow/batch.hpp>
+#include <sluice/flow/batcher.hpp>
+#include <sluice/flow/batcher_driver.hpp>
 #include <sluice/flow/bounded_queue.hpp>
 #include <sluice/flow/breaker_window.hpp>
 #include <sluice/flow/bulkhead.hpp>
@@ -46,6 +49,7 @@
 #include <sluice/flow/count_window.hpp>
 #include <sluice/flow/credit_pool.hpp>
 #include <sluice/flow/credit_window.hpp>
+#include <sluice/flow/data_loader.hpp>
 #include <sluice/flow/deadline.hpp>
 #include <sluice/flow/dedup_table.hpp>
 #include <sluice/flow/dedup_window.hpp>
