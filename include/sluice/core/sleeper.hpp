@@ -9,10 +9,12 @@
 /// Thread-safety  a sleeper may be used by any number of threads
 /// Progress       thread_sleeper blocks the calling thread. manual_sleeper never blocks
 /// Complexity     thread_sleeper: one timed wait. Systems add 50 to 100 µs to any sleep
-/// Errors         none; a sleep ends early only because a stop was requested, and says so
+/// Errors         thread_sleeper may throw std::bad_alloc before it sleeps; the rest throws nothing. A sleep ends early only
+///                because a stop was requested, and says so
 
 #include <sluice/core/clock.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <concepts>
 #include <condition_variable>
@@ -35,7 +37,11 @@ public:
         std::mutex                  mutex;
         std::condition_variable_any never;
         std::unique_lock            lock(mutex);
-        return !never.wait_until(lock, stop, until, [&] { return stop.stop_requested(); });
+        for (;;) {  // at most an hour at a time: a far deadline may not fit the system's own type
+            auto const soon = std::min(until, saturating_add(steady_clock().now(), std::chrono::hours(1)));
+            if (never.wait_until(lock, stop, soon, [&] { return stop.stop_requested(); })) return false;
+            if (soon == until) return true;
+        }
     }
 };
 
