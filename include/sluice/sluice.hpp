@@ -32,6 +32,7 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>
 #include <sluice/flow/aging_priority.hpp>
 #include <sluice/flow/aimd_limit.hpp>
@@ -61,6 +62,7 @@
 #include <sluice/flow/ema_error_window.hpp>
 #include <sluice/flow/envoy_gradient_limit.hpp>
 #include <sluice/flow/fifo.hpp>
+#include <sluice/flow/gcra.hpp>
 #include <sluice/flow/gradient2_limit.hpp>
 #include <sluice/flow/gradient_limit.hpp>
 #include <sluice/flow/hedge.hpp>
@@ -81,6 +83,7 @@
 #include <sluice/flow/push_result.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 #include <sluice/flow/reject_ramp.hpp>
+#include <sluice/flow/reservation.hpp>
 #include <sluice/flow/retry.hpp>
 #include <sluice/flow/retry_budget.hpp>
 #include <sluice/flow/retry_share.hpp>
@@ -90,6 +93,7 @@
 #include <sluice/flow/staggered_start.hpp>
 #include <sluice/flow/time_window.hpp>
 #include <sluice/flow/timeout_plan.hpp>
+#include <sluice/flow/token_bucket.hpp>
 #include <sluice/flow/vegas_limit.hpp>
 #include <sluice/flow/verdict.hpp>
 #include <sluice/flow/wfq.hpp>
