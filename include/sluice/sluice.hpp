@@ -68,7 +68,9 @@
 #include <sluice/flow/hedge.hpp>
 #include <sluice/flow/hedge_delay.hpp>
 #include <sluice/flow/knee_limit.hpp>
+#include <sluice/flow/leaky_bucket.hpp>
 #include <sluice/flow/lease_table.hpp>
+#include <sluice/flow/leased.hpp>
 #include <sluice/flow/lifo.hpp>
 #include <sluice/flow/limit_window.hpp>
 #include <sluice/flow/littles_law_limit.hpp>
@@ -96,6 +98,7 @@
 #include <sluice/flow/token_bucket.hpp>
 #include <sluice/flow/vegas_limit.hpp>
 #include <sluice/flow/verdict.hpp>
+#include <sluice/flow/warm_up.hpp>
 #include <sluice/flow/wfq.hpp>
 #include <sluice/flow/worker_health.hpp>
 
