@@ -62,6 +62,7 @@
 #include <sluice/flow/ema_error_window.hpp>
 #include <sluice/flow/envoy_gradient_limit.hpp>
 #include <sluice/flow/fifo.hpp>
+#include <sluice/flow/fixed_window.hpp>
 #include <sluice/flow/gcra.hpp>
 #include <sluice/flow/gradient2_limit.hpp>
 #include <sluice/flow/gradient_limit.hpp>
@@ -92,6 +93,8 @@
 #include <sluice/flow/retry_throttle.hpp>
 #include <sluice/flow/rfc_codel.hpp>
 #include <sluice/flow/single_flight.hpp>
+#include <sluice/flow/sliding_window_counter.hpp>
+#include <sluice/flow/sliding_window_log.hpp>
 #include <sluice/flow/staggered_start.hpp>
 #include <sluice/flow/time_window.hpp>
 #include <sluice/flow/timeout_plan.hpp>
