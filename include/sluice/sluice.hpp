@@ -36,6 +36,7 @@
 #include <sluice/flow/adaptive_lifo.hpp>
 #include <sluice/flow/aging_priority.hpp>
 #include <sluice/flow/aimd_limit.hpp>
+#include <sluice/flow/all_of.hpp>
 #include <sluice/flow/attempt_result.hpp>
 #include <sluice/flow/backoff_policy.hpp>
 #include <sluice/flow/batch.hpp>
@@ -68,6 +69,7 @@
 #include <sluice/flow/gradient_limit.hpp>
 #include <sluice/flow/hedge.hpp>
 #include <sluice/flow/hedge_delay.hpp>
+#include <sluice/flow/keyed.hpp>
 #include <sluice/flow/knee_limit.hpp>
 #include <sluice/flow/leaky_bucket.hpp>
 #include <sluice/flow/lease_table.hpp>
