@@ -128,6 +128,10 @@
 #include <sluice/scaling/mmck.hpp>
 #include <sluice/scaling/offered_load.hpp>
 #include <sluice/scaling/optimal_batch.hpp>
+#include <sluice/scaling/pid.hpp>
+#include <sluice/scaling/pid_tracking.hpp>
+#include <sluice/scaling/pid_tuning.hpp>
+#include <sluice/scaling/recommender.hpp>
 #include <sluice/scaling/usl.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
