@@ -115,12 +115,17 @@
 #include <sluice/scaling/drain_time.hpp>
 #include <sluice/scaling/effective_workers.hpp>
 #include <sluice/scaling/erlang.hpp>
+#include <sluice/scaling/forecaster.hpp>
 #include <sluice/scaling/ggc.hpp>
 #include <sluice/scaling/gustafson.hpp>
+#include <sluice/scaling/harmonic_regression.hpp>
+#include <sluice/scaling/holt_winters.hpp>
+#include <sluice/scaling/holt_winters_fit.hpp>
 #include <sluice/scaling/instances_for.hpp>
 #include <sluice/scaling/instances_for_wait.hpp>
 #include <sluice/scaling/karp_flatt.hpp>
 #include <sluice/scaling/law_comparison.hpp>
+#include <sluice/scaling/learned.hpp>
 #include <sluice/scaling/littles_law.hpp>
 #include <sluice/scaling/mg1.hpp>
 #include <sluice/scaling/mm1.hpp>
@@ -131,7 +136,9 @@
 #include <sluice/scaling/pid.hpp>
 #include <sluice/scaling/pid_tracking.hpp>
 #include <sluice/scaling/pid_tuning.hpp>
+#include <sluice/scaling/predictive.hpp>
 #include <sluice/scaling/recommender.hpp>
+#include <sluice/scaling/scheduled.hpp>
 #include <sluice/scaling/usl.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
