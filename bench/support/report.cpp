@@ -51,6 +51,9 @@ constexpr metric metrics[] = {
     {"bytes_per_task", "bytes per task, resident"},
     {"malloc_bytes_per_task", "bytes per task, by malloc's count"},
     {"ms_compile", "ms to compile"},
+    {"ns_per_call", "ns per call and thread"},
+    {"bytes_per_key", "bytes per key"},
+    {"us_per_call", "µs per call"},
 };
 
 /// The subject whose figure is 1.00 in the ratio column: the best one whose name begins like this.
@@ -63,6 +66,7 @@ constexpr reference references[] = {
     {"post", "single", "asio"},           {"post", "bulk", "tbb"},        {"future", "", "asio"},
     {"loop", "thousand", "tbb"},          {"loop", "", "openmp"},         {"wake", "", "futex"},
     {"idle", "", "asio"},                 {"memory", "", "asio"},         {"compile", "", "std_headers"},
+    {"flow", "keyed", "mutex_shards"},    {"flow", "permit", "semaphore"}, {"flow", "", "mutex_bucket"},
 };
 
 enum class rule {
@@ -116,11 +120,23 @@ constexpr target targets[] = {
     {"deque", "contended", "batch:64", "share_stolen", "split", rule::at_least, 0.01},
     {"compile", "include", "", "ms_compile", "thread_pool", rule::at_most, 800},
     {"compile", "include", "", "ms_compile", "chase_lev_deque", rule::at_most, 400},
+    {"flow", "acquire", "time:injected/threads:1", "ns_per_call", "token_bucket", rule::at_most, 11},
+    {"flow", "acquire", "time:injected/threads:1", "ns_per_call", "gcra", rule::at_most, 11},
+    {"flow", "acquire", "time:clock/threads:1", "ns_per_call", "token_bucket", rule::at_most, 24},
+    {"flow", "acquire", "time:clock/threads:1", "ns_per_call", "gcra", rule::at_most, 24},
+    {"flow", "deny", "time:injected/threads:1", "ns_per_call", "token_bucket", rule::at_most, 1},
+    {"flow", "deny", "time:injected/threads:2", "ns_per_call", "token_bucket", rule::at_most, 1},
+    {"flow", "deny", "time:injected/threads:1", "ns_per_call", "gcra", rule::at_most, 1},
+    {"flow", "deny", "time:injected/threads:2", "ns_per_call", "gcra", rule::at_most, 1},
+    {"flow", "acquire", "time:injected/threads:2", "ns_per_call", "leased", rule::at_most, 2},
+    {"flow", "keyed", "keys:1000000/threads:2", "ns_per_call", "keyed", rule::at_most, 16},
+    {"flow", "permit", "time:injected/threads:1", "ns_per_call", "concurrency_limiter", rule::at_most, 35},
 };
 
-constexpr std::string_view ours[]     = {"sluice", "chase_lev", "split", "bounded", "thread_pool"};
-constexpr std::string_view families[] = {"forkjoin", "post", "future", "loop", "deque",
-                                         "wake",     "idle", "memory", "compile"};
+constexpr std::string_view ours[]     = {"sluice", "chase_lev", "split", "bounded", "thread_pool", "token_bucket",
+                                         "gcra",   "leased",    "keyed", "concurrency_limiter"};
+constexpr std::string_view families[] = {"forkjoin", "post",   "future",  "loop", "deque",
+                                         "wake",     "idle",   "memory",  "flow", "compile"};
 
 // --- what was measured ----------------------------------------------------------------------------------------------
 
