@@ -4,6 +4,8 @@
 #include "support/interleave.hpp"
 
 #include <cstdio>
+#include <cstdlib>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -34,7 +36,8 @@ void expect(char const* name, memory m, outcomes const& wanted) {
     result const r = explore<S>({.model = m});
     result const plain = explore<S>({.model = m, .preemptions = 1000});
     result const random = explore<S>({.model = m, .random_runs = 3000, .seed = 7});
-    bool const good = !r.failed && r.outcomes == wanted && plain.outcomes == wanted && random.outcomes == wanted && r.complete;
+    bool const good = !r.failed && r.outcomes == wanted && plain.outcomes == wanted && random.outcomes == wanted && r.complete &&
+                      plain.complete;
     std::printf("%-34s %-10s %s  %llu of %llu executions%s\n", name, models[static_cast<int>(m)], text(r.outcomes).c_str(),
                 static_cast<unsigned long long>(r.executions), static_cast<unsigned long long>(plain.executions),
                 good ? "" : "  WRONG");
@@ -227,6 +230,21 @@ struct unpublished {
     }
     void finish() {}
 };
+/// Destroying is no access of its own; it is a race all the same, in whichever order the steps are tried.
+struct destroyed_in_use {
+    static constexpr int threads = 2;
+    word* const made = new word(1);
+    word        other{0};
+    void thread(int i) {
+        if (i == 0) {
+            (void)made->load(rlx);
+        } else {
+            (void)other.load(acq);
+            delete made;
+        }
+    }
+    void finish() {}
+};
 struct sleeper_forgotten {
     static constexpr int threads = 2;
     word   w{0};
@@ -253,9 +271,160 @@ struct spins {
     void finish() {}
 };
 
+// ------------------------------------------------------------------ random programs
+
+/// The reduction must lose nothing: small programs are drawn, and what they can end in is compared with what plain
+/// enumeration finds. Every value that is read goes into the outcome, and later steps depend on it.
+struct instruction {
+    enum kind_t : std::uint8_t { load, store, add, exchange, strong, weak, wait, wake, read, write, publish } kind;
+    std::uint8_t      where = 0;
+    std::uint8_t      value = 0;     // and what a CAS expects is the value before
+    std::uint8_t      skip = 0;      // != 0: only if the last step read an odd (1) or even (2) value
+    std::memory_order order = rlx;
+};
+constexpr unsigned most_threads = 3, most_steps = 4;
+struct program_text {
+    unsigned    threads = 0, steps[most_threads] = {};
+    instruction what[most_threads][most_steps] = {};
+};
+program_text drawn;  // the program that random_program runs
+
+template <int Threads>
+struct random_program {
+    static constexpr int threads = Threads;
+    word          words[2] = {{0}, {0}};
+    plain<int>    data{0};
+    parker        sleep;
+    std::uint64_t seen[most_threads] = {};
+
+    void thread(int t) {
+        std::uint64_t last = 0;
+        for (unsigned i = 0; i < drawn.steps[t]; ++i) {
+            instruction const& o = drawn.what[t][i];
+            if (o.skip != 0 && last % 2 == o.skip % 2U) continue;
+            word&               w = words[o.where];
+            std::uint64_t const value = o.value;
+            std::uint64_t       expected = value - 1;
+            auto const          failure = o.order == sc ? sc : o.order == acq || o.order == memory_order_acq_rel ? acq : rlx;
+            auto const          loads = o.order == rel ? rlx : o.order == memory_order_acq_rel ? acq : o.order;
+            auto const          stores = o.order == acq ? rlx : o.order == memory_order_acq_rel ? rel : o.order;
+            switch (o.kind) {
+            case instruction::load: last = w.load(loads); break;
+            case instruction::store: w.store(value, stores); break;
+            case instruction::add: last = w.fetch_add(value, o.order); break;
+            case instruction::exchange: last = w.exchange(value, o.order); break;
+            case instruction::strong:
+                last = w.compare_exchange_strong(expected, value, o.order, failure) ? 5 : expected;
+                break;
+            case instruction::weak:
+                last = w.compare_exchange_weak(expected, value, o.order, failure) ? 5 : expected;
+                break;
+            case instruction::wait: {
+                int const deadline = 0;
+                sleep.wait(w, 0, value != 0 ? &deadline : nullptr);
+                break;
+            }
+            case instruction::wake: sleep.wake(w, o.value); break;
+            case instruction::read: last = static_cast<std::uint64_t>(data.get()); break;
+            case instruction::write: data.set(o.value); break;
+            case instruction::publish: last = w.fetch_add(std::uint64_t{1} << 32, o.order) >> 32; break;
+            }
+            seen[t] = seen[t] * 31 + last + 1;
+        }
+    }
+    void finish() {
+        std::uint64_t all = words[0].load(rlx) * 1'000'003 + words[1].load(rlx);
+        for (std::uint64_t s : seen) all = all * 1'000'003 + s;
+        outcome(all);
+    }
+};
+
+std::uint64_t dice = 1;
+unsigned      draw(unsigned n) {  // splitmix64
+    std::uint64_t z = dice += 0x9E3779B97F4A7C15;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return static_cast<unsigned>((z ^ (z >> 31)) % n);
+}
+
+void draw_program(bool sleepers) {
+    using enum instruction::kind_t;
+    static constexpr std::memory_order orders[] = {rlx, rlx, acq, rel, memory_order_acq_rel, sc};
+    drawn = {};
+    drawn.threads = 2 + draw(2);
+    bool const plain_too = draw(4) == 0;
+    for (unsigned t = 0; t < drawn.threads; ++t) {
+        drawn.steps[t] = 2 + draw(drawn.threads == 2 ? 3 : 2);
+        for (unsigned i = 0; i < drawn.steps[t]; ++i) {
+            instruction& o = drawn.what[t][i];
+            static constexpr instruction::kind_t kinds[] = {load,  load, load,     store,  store, store,
+                                                            add,   weak, exchange, strong, strong};
+            o.kind = kinds[draw(std::size(kinds))];
+            if (sleepers && draw(2) == 0) o.kind = draw(2) == 0 ? wait : draw(2) == 0 ? wake : publish;
+            if (plain_too && draw(4) == 0) o.kind = draw(2) == 0 ? read : write;
+            o.where = static_cast<std::uint8_t>(draw(2));
+            o.value = static_cast<std::uint8_t>(1 + draw(2));
+            o.skip = static_cast<std::uint8_t>(i == 0 ? 0 : draw(3));
+            if (o.kind == wait && draw(8) == 0) o.value = 0;  // without a deadline
+            o.order = orders[draw(std::size(orders))];
+        }
+    }
+}
+
+std::string listing() {
+    static constexpr char const* kinds[] = {"load", "store", "add",  "exchange", "strong", "weak",
+                                            "wait", "wake",  "read", "write",    "publish"};
+    std::string s;
+    for (unsigned t = 0; t < drawn.threads; ++t) {
+        s += "    thread ";
+        s += std::to_string(t);
+        s += ':';
+        for (unsigned i = 0; i < drawn.steps[t]; ++i) {
+            instruction const& o = drawn.what[t][i];
+            char               line[80];
+            std::snprintf(line, sizeof line, "  %s%s #%u %u %s;", o.skip == 0 ? "" : o.skip == 1 ? "if odd " : "if even ",
+                          kinds[o.kind], o.where, o.value, order_name(static_cast<int>(o.order)));
+            s += line;
+        }
+        s += '\n';
+    }
+    return s;
+}
+
+result run_drawn(options const& o) {
+    return drawn.threads == 2 ? explore<random_program<2>>(o) : explore<random_program<3>>(o);
+}
+
+void compare_random_programs(memory m, unsigned programs, bool sleepers, std::uint64_t most) {
+    static constexpr char const* models[] = {"sequential", "tso", "pso", "weak"};
+    std::uint64_t reduced = 0, redundant = 0, enumerated = 0;
+    unsigned      compared = 0, failing = 0;
+    for (unsigned i = 0; i < programs; ++i) {
+        draw_program(sleepers);
+        unsigned const spurious = (sleepers ? 2U : 0U) + (draw(3) == 0 ? 1U : 0U);
+        result const   all = run_drawn({.model = m, .preemptions = 1000, .spurious = spurious, .max_executions = most});
+        if (!all.complete) continue;
+        result const r = run_drawn({.model = m, .spurious = spurious});
+        ++compared;
+        failing += all.failed;
+        reduced += r.executions;
+        redundant += r.redundant;
+        enumerated += all.executions;
+        if (r.complete && r.failed == all.failed && (r.failed || r.outcomes == all.outcomes)) continue;
+        std::printf("    WRONG: program %u, %s: reduced %s %zu outcomes, enumerated %s %zu\n%s%s", i,
+                    models[static_cast<int>(m)], r.failed ? "fails" : "passes", r.outcomes.size(),
+                    all.failed ? "fails" : "passes", all.outcomes.size(), listing().c_str(), all.what.c_str());
+        if (++bad > 5) return;
+    }
+    std::printf("%u random programs%-15s %-10s %llu (and %llu redundant) of %llu executions, %u fail\n", compared,
+                sleepers ? ", sleepers" : "", models[static_cast<int>(m)], static_cast<unsigned long long>(reduced),
+                static_cast<unsigned long long>(redundant), static_cast<unsigned long long>(enumerated), failing);
+    if (compared < programs / 4) std::printf("    too few are small enough\n"), ++bad;
+}
+
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
     outcomes const seen{0x01, 0x10, 0x11}, all{0x00, 0x01, 0x10, 0x11}, passed{0x00, 0x01, 0x11};
     expect_all<sb<sc, sc>>("sb seq_cst", seen, seen, seen, seen);
     expect_all<sb_exchange>("sb exchange seq_cst", seen, seen, seen, seen);
@@ -284,8 +453,14 @@ int main() {
         must_fail<race<rlx, acq>>("relaxed publication", m, "data race");
         must_fail<race<rel, rlx>>("relaxed look", m, "data race");
         must_fail<unpublished>("unpublished atomic", m, "data race");
+        must_fail<destroyed_in_use>("destroyed in use", m, "destroys");
         must_fail<sleeper_forgotten>("sleeper, forgotten", m, "lost wake-up");
         must_fail<spins>("endless loop", m, "no progress");
+    }
+    unsigned const times = argc > 1 ? static_cast<unsigned>(std::atoi(argv[1])) : 1;
+    for (memory m : {memory::sequential, memory::tso, memory::pso, memory::weak}) {
+        compare_random_programs(m, 400 * times, false, 20'000);
+        compare_random_programs(m, 200 * times, true, 20'000);
     }
     if (bad != 0) std::printf("FAILED: %d\n", bad);
     return bad != 0;

@@ -41,7 +41,7 @@ using detail::op;
 
 constexpr unsigned max_threads = 4;
 constexpr unsigned main_thread = max_threads;  // sets up and looks at the end
-constexpr unsigned max_procs = 2 * max_threads;  // threads, then their store buffers
+constexpr unsigned max_procs = 64;  // threads, then their store buffers: with pso, one per variable
 constexpr unsigned max_locations = 64;
 
 int number(std::memory_order o) { return static_cast<int>(o); }
@@ -57,6 +57,7 @@ bool is_rmw(op_kind k) { return k >= op_kind::exchange && k <= op_kind::bit_and;
 using clock_vector = std::array<std::uint32_t, max_threads + 1>;  // happens-before, for races
 using view = std::array<std::uint8_t, max_locations>;             // the oldest message that may still be read
 using trace_clock = std::array<std::uint16_t, max_procs>;         // which steps cannot be moved behind this one
+using procs = std::uint64_t;                                      // a set
 
 template <class A>
 void join(A& a, A const& b) {
@@ -64,6 +65,11 @@ void join(A& a, A const& b) {
 }
 
 constexpr std::uint8_t no_writer = 255;
+constexpr std::size_t  nothing = ~std::size_t{0};
+
+constexpr procs only(unsigned p) { return procs{1} << p; }
+constexpr bool  has(procs set, unsigned p) { return (set >> p & 1) != 0; }
+constexpr unsigned lowest(procs set) { return static_cast<unsigned>(__builtin_ctzll(set)); }
 
 struct message {
     std::uint64_t value = 0;
@@ -78,18 +84,21 @@ struct location {
     bool                 alive = false;
     std::uint8_t         maker = 0;
     std::uint32_t        made_at = 0;
+    clock_vector         used_at{};  // by each thread, the last time
 };
 
 struct buffered {
     std::uint8_t  where;
     bool          release;
     message       what;
+    trace_clock   order{};  // of the store's step
 };
 
 struct thread_state {
     op*                   pending = nullptr;
     bool                  finished = false;
     bool                  parked = false;
+    std::size_t           woken_by = 0;  // which event
     unsigned              stale = 0;
     unsigned              spurious = 0;
     view                  seen{};
@@ -119,6 +128,8 @@ struct seq_cst_access {
 
 struct event {
     std::uint8_t         proc = 0;
+    bool                 buffered = false;  // a store that went into the thread's own buffer
+    std::uint16_t        stored_at = 0;     // a flush: after which step of its thread, see trace_clock
     footprint            touched;
     trace_clock          clock{};
     op                   step{};
@@ -127,7 +138,7 @@ struct event {
 };
 
 struct node {
-    std::uint32_t enabled = 0, backtrack = 0, asleep = 0;  // sets of procs
+    procs         enabled = 0, backtrack = 0, asleep = 0;
     std::uint8_t  proc = 0;
     std::uint8_t  last = 0;
     std::uint16_t preemptions = 0;
@@ -143,6 +154,9 @@ struct machine {
     std::array<location, max_locations> locations;
     unsigned                          n_locations = 0;
     unsigned                          n_threads = 0;
+    unsigned                          n_procs = 0;
+    std::array<std::uint8_t, max_procs> owner{};  // a proc's thread
+    std::array<std::uint8_t, max_procs> place{};  // pso: a buffer's variable
     unsigned                          running = main_thread;
     bool                              active = false;    // an exploration is under way
     bool                              draining = false;  // finish quickly, nobody looks
@@ -151,7 +165,9 @@ struct machine {
     std::vector<node>                 nodes;
     std::vector<event>                events;
     std::vector<seq_cst_access>       sc;
-    std::array<trace_clock, max_procs> behind{};  // which steps a proc's next one cannot precede
+    std::array<trace_clock, max_procs> behind{};  // the order of each proc's last step
+    std::vector<std::size_t>          races;
+    std::size_t                       repeated = 0;  // so many steps of this execution are those of the one before
     std::uint64_t                     random = 0;
     std::uint64_t                     steps = 0;
     std::uint64_t                     main_steps = 0;
@@ -344,6 +360,7 @@ struct machine {
         if (where.made_at > me.clock[where.maker] && !draining)
             return fail("data race: thread " + std::to_string(t) + " uses an atomic that thread " +
                         std::to_string(where.maker) + " made, without happens-before");
+        if (o.kind != op_kind::wake) where.used_at[t] = me.clock[t];  // (waking looks at the address only)
         std::size_t const last = where.messages.size() - 1;
         if (e != nullptr) {
             e->before = where.messages[last].value;
@@ -419,7 +436,7 @@ struct machine {
                     continue;
                 }
                 other.parked = false;
-                if (e != nullptr) join(behind[s], e->clock);
+                other.woken_by = events.empty() ? 0 : events.size() - 1;
                 --left;
                 ++o.value;
             }
@@ -446,42 +463,132 @@ struct machine {
         return false;
     }
 
-    void flushable(unsigned t, std::vector<std::size_t>& out) const {
-        out.clear();
-        auto const& b = threads[t].buffer;
-        if (b.empty()) return;
-        out.push_back(0);
-        if (how.model == memory::tso) return;
-        for (std::size_t i = 1; i < b.size(); ++i) {
-            if (b[i].release) continue;
-            bool older = false;
-            for (std::size_t j = 0; j < i; ++j) older = older || b[j].where == b[i].where;
-            if (!older) out.push_back(i);
-        }
+    /// The buffer of the thread's stores to l.
+    unsigned buffer_of(unsigned t, std::uint8_t l) const {
+        if (how.model == memory::tso) return max_threads + t;
+        unsigned p = max_threads;
+        while (p < n_procs && (owner[p] != t || place[p] != l)) ++p;
+        return p;
+    }
+    void make_buffer(unsigned t, std::uint8_t l) {
+        if (buffer_of(t, l) < n_procs) return;
+        if (n_procs == max_procs) return fail("too many variables in the store buffers for this simulator");
+        owner[n_procs] = static_cast<std::uint8_t>(t);
+        place[n_procs++] = l;
+    }
+    /// Which of its thread's buffered stores the buffer can send to memory next.
+    std::size_t flushable(unsigned proc) const {
+        auto const& b = threads[owner[proc]].buffer;
+        if (how.model == memory::tso) return b.empty() ? nothing : 0;
+        for (std::size_t i = 0; i < b.size(); ++i)
+            if (b[i].where == place[proc]) return b[i].release && i != 0 ? nothing : i;
+        return nothing;
     }
 
     bool enabled(unsigned proc) const {
-        if (proc >= max_threads) return !threads[proc - max_threads].buffer.empty();
+        if (proc >= max_threads) return flushable(proc) != nothing;
         thread_state const& t = threads[proc];
         if (t.finished || t.pending == nullptr) return false;
         if (t.pending->kind == op_kind::resume) return !t.parked || (t.pending->may_fail && t.spurious > 0);
         return !must_drain(proc, *t.pending);
     }
 
+    /// What the proc's next step may touch.
     footprint touched_by(unsigned proc) {
         footprint f;
         if (proc >= max_threads) {
-            flushable(proc - max_threads, flush_list);
-            for (std::size_t i : flush_list)
-                f.locations |= std::uint64_t{1} << threads[proc - max_threads].buffer[i].where;
+            f.locations = std::uint64_t{1} << threads[owner[proc]].buffer[flushable(proc)].where;
             f.write = true;
             return f;
         }
         op const& o = *threads[proc].pending;
-        if (o.kind == op_kind::store && buffers() && !is_seq_cst(order_of(o, false))) return f;  // into its own buffer
+        if (into_buffer(o)) return f;
         f.locations = std::uint64_t{1} << o.location;
         f.write = o.kind != op_kind::load;
+        if (o.kind == op_kind::cas && at(o.location).messages.back().value != o.expected) f.write = false;
         return f;
+    }
+    bool into_buffer(op const& o) const {
+        return o.kind == op_kind::store && buffers() && !is_seq_cst(order_of(o, false));
+    }
+
+    // ------------------------------------------------------------------ which steps depend on each other
+
+    /// Of two procs. A thread and its own buffers need no order but that of must_wait_for and must_flush_after: the thread
+    /// reads the same whether from its buffer or from memory.
+    bool dependent(event const& a, event const& b) const {
+        return owner[a.proc] != owner[b.proc] && conflict(a.touched, b.touched);
+    }
+    bool dependent(event const& a, unsigned proc) {
+        return owner[a.proc] != owner[proc] && conflict(a.touched, touched_by(proc));
+    }
+    void follow(trace_clock& c, trace_clock const& earlier) const {
+        for (unsigned p = 0; p < n_procs; ++p) c[p] = std::max(c[p], earlier[p]);
+    }
+
+    /// The steps without which the thread's next one could not be: no other order of these is possible.
+    void must_wait_for(unsigned t, op const& o, trace_clock& c) const {
+        if (o.kind == op_kind::resume) {
+            bool const deadline = o.may_fail && threads[t].spurious > 0;
+            if (!threads[t].parked && !deadline) follow(c, events[threads[t].woken_by].clock);
+            return;
+        }
+        if (!buffers()) return;
+        bool const all = o.kind == op_kind::store ? is_seq_cst(order_of(o, false))
+                                                  : o.kind == op_kind::park ||
+                                                        (is_rmw(o.kind) &&
+                                                         (how.model == memory::tso || releases(order_of(o, false))));
+        for (unsigned p = max_threads; p < n_procs; ++p)
+            if (owner[p] == t && (all || (is_rmw(o.kind) && place[p] == o.location))) follow(c, behind[p]);
+    }
+    /// pso: a release store leaves the buffer after all older stores.
+    void must_flush_after(unsigned t, std::uint16_t stored_at, trace_clock& c) const {
+        for (event const& e : events)
+            if (e.proc >= max_threads && owner[e.proc] == t && e.stored_at < stored_at) follow(c, e.clock);
+    }
+
+    /// Finds what the step comes after, and the races: steps that depend on this one, could be next to it, and could come
+    /// after it. `c`: what it had to wait for.
+    void put_in_order(event& e, trace_clock c) {
+        bool const looks = how.preemptions < 0 && how.random_runs == 0 && events.size() > repeated;
+        races.clear();
+        follow(c, behind[e.proc]);
+        for (std::size_t i = events.size() - 1; i-- > 0;) {
+            event const& other = events[i];
+            if (c[other.proc] > i || !dependent(other, e)) continue;
+            if (looks) races.push_back(i);
+            follow(c, other.clock);
+        }
+        c[e.proc] = static_cast<std::uint16_t>(events.size());
+        e.clock = c;
+        behind[e.proc] = c;
+        for (std::size_t i : races) go_back_to(i);
+    }
+
+    /// Step i is to come after the last one as well: all that does not come after step i may go before it. One of the procs
+    /// that can begin with that must be tried there, one that is not asleep, or nothing comes of it; the racing proc itself
+    /// need not be among them.
+    void go_back_to(std::size_t i) {
+        node&                              n = nodes[i];
+        std::array<std::size_t, max_procs> first;
+        procs                              seen = 0, initial = 0;
+        for (std::size_t k = i + 1; k < events.size(); ++k) {
+            event const& e = events[k];
+            if (has(seen, e.proc)) continue;
+            if (k + 1 < events.size() && e.clock[events[i].proc] > i) continue;
+            bool free = true;
+            for (procs rest = seen; rest != 0 && free; rest &= rest - 1) free = e.clock[lowest(rest)] <= first[lowest(rest)];
+            seen |= only(e.proc);
+            first[e.proc] = k;
+            if (free) initial |= only(e.proc);
+        }
+        if ((initial & ~n.enabled) != 0 || initial == 0) {
+            std::fputs("sim: a step that could not be where the order of steps lets it be\n", stderr);
+            std::abort();
+        }
+        if ((initial & (n.backtrack | n.asleep)) != 0) return;
+        unsigned const last = events.back().proc;
+        n.backtrack |= only(has(initial, last) ? last : lowest(initial));
     }
 
     /// Lets the thread run to its next access or to its end.
@@ -518,9 +625,12 @@ struct machine {
     ending run_once() {
         n_locations = 0;
         main_steps = 0;
+        repeated = nodes.empty() ? 0 : nodes.size() - 1;
         events.clear();
         sc.clear();
         for (auto& b : behind) b.fill(0);
+        n_procs = how.model == memory::tso ? 2 * max_threads : max_threads;
+        for (unsigned p = 0; p < n_procs; ++p) owner[p] = static_cast<std::uint8_t>(p % max_threads);
         for (unsigned t = 0; t <= max_threads; ++t) {
             thread_state& s = threads[t];
             s.pending = nullptr;
@@ -543,12 +653,12 @@ struct machine {
         for (unsigned t = 0; t < n_threads && !failed; ++t) run_to_next_access(t);
 
         std::size_t depth = 0;
-        std::uint32_t asleep = 0;
+        procs asleep = 0;
         ending result = ending::complete;
         for (; !failed; ++depth) {
-            std::uint32_t can = 0;
-            for (unsigned p = 0; p < max_procs; ++p)
-                if ((p % max_threads) < n_threads && enabled(p)) can |= 1U << p;
+            procs can = 0;
+            for (unsigned p = 0; p < n_procs; ++p)
+                if (owner[p] < n_threads && enabled(p)) can |= only(p);
             if (can == 0) {
                 for (unsigned t = 0; t < n_threads; ++t)
                     if (!threads[t].finished) fail("lost wake-up: every thread that has not ended is asleep");
@@ -597,16 +707,16 @@ struct machine {
     }
 
     /// Decides what nodes[depth] runs. False: everything from here on has been seen in another order.
-    bool choose(std::size_t depth, std::uint32_t can, std::uint32_t asleep) {
+    bool choose(std::size_t depth, procs can, procs asleep) {
         if (how.random_runs > 0) {
             nodes.resize(std::max(nodes.size(), depth + 1));
             node& n = nodes[depth];
             n = {};
             n.enabled = can;
-            unsigned k = static_cast<unsigned>(next_random() % static_cast<unsigned>(__builtin_popcount(can)));
+            unsigned k = static_cast<unsigned>(next_random() % static_cast<unsigned>(__builtin_popcountll(can)));
             unsigned p = 0;
             for (;; ++p)
-                if ((can >> p & 1) != 0 && k-- == 0) break;
+                if (has(can, p) && k-- == 0) break;
             n.proc = static_cast<std::uint8_t>(p);
             n.option = static_cast<std::uint16_t>(next_random() % 2 == 0 ? 0 : next_random() % 1024);
             return true;
@@ -617,100 +727,74 @@ struct machine {
         n.enabled = can;
         n.asleep = reduce ? asleep : 0;
         n.last = depth == 0 ? 0 : nodes[depth - 1].proc;
-        std::uint32_t allowed = can & ~n.asleep;
-        if (reduce) {
-            find_races(can);
-        } else {
+        procs allowed = can & ~n.asleep;
+        if (!reduce) {
             if (depth > 0) n.preemptions = static_cast<std::uint16_t>(nodes[depth - 1].preemptions + preempts(nodes[depth - 1]));
-            if (n.last < max_threads && (can >> n.last & 1) != 0 && n.preemptions >= how.preemptions)
-                allowed &= 1U << n.last | ~((1U << max_threads) - 1);
+            if (n.last < max_threads && has(can, n.last) && n.preemptions >= how.preemptions)
+                allowed &= only(n.last) | ~(only(max_threads) - 1);
         }
         if (allowed == 0) return false;
-        n.proc = (allowed >> n.last & 1) != 0 ? n.last : static_cast<std::uint8_t>(__builtin_ctz(allowed));
-        n.backtrack = reduce ? 1U << n.proc : allowed;
+        n.proc = has(allowed, n.last) ? n.last : static_cast<std::uint8_t>(lowest(allowed));
+        n.backtrack = reduce ? only(n.proc) : allowed;
         nodes.push_back(n);
         return true;
     }
 
     static std::uint16_t preempts(node const& n) {
-        return n.last < max_threads && (n.enabled >> n.last & 1) != 0 && n.proc != n.last && n.proc < max_threads;
-    }
-
-    /// For each next step: the last executed step that conflicts with it, and might have come after it, is a place to go
-    /// back to.
-    void find_races(std::uint32_t can) {
-        for (unsigned p = 0; p < max_procs; ++p) {
-            if ((can >> p & 1) == 0) continue;
-            footprint const next = touched_by(p);
-            if (next.locations == 0) continue;
-            for (std::size_t i = events.size(); i-- > 0;) {
-                event const& e = events[i];
-                if (e.proc % max_threads == p % max_threads || !conflict(e.touched, next)) continue;
-                if (behind[p][e.proc] >= i + 1) continue;
-                node& n = nodes[i];
-                n.backtrack |= (n.enabled >> p & 1) != 0 ? 1U << p : n.enabled;
-                break;
-            }
-        }
+        return n.last < max_threads && has(n.enabled, n.last) && n.proc != n.last && n.proc < max_threads;
     }
 
     /// Runs the node's step; answers with the procs that need not be tried next.
-    std::uint32_t step(node& n) {
+    procs step(node& n) {
         ++steps;
         unsigned const proc = n.proc;
-        unsigned const t = proc % max_threads;
+        unsigned const t = owner[proc];
         events.emplace_back();
         event& e = events.back();
         e.proc = static_cast<std::uint8_t>(proc);
-        bool stored = false;
         if (proc >= max_threads) {
-            flushable(t, flush_list);
-            n.choices = static_cast<std::uint16_t>(flush_list.size());
-            std::size_t const which = flush_list[n.option % n.choices];
+            n.choices = 1;
+            std::size_t const which = flushable(proc);
             buffered const b = threads[t].buffer[which];
             threads[t].buffer.erase(threads[t].buffer.begin() + static_cast<std::ptrdiff_t>(which));
             e.touched = {std::uint64_t{1} << b.where, true};
             e.step.kind = op_kind::flush;
             e.step.location = b.where;
             e.step.value = b.what.value;
-            put_in_order(e);
+            e.stored_at = b.order[t];
+            trace_clock before = b.order;
+            if (b.release && how.model == memory::pso) must_flush_after(t, e.stored_at, before);
+            put_in_order(e, before);
             if (!at(b.where).alive)
                 fail("access to an atomic that has been destroyed");
             else
                 append(t, b.where, b.what);
         } else {
             op& o = *threads[t].pending;
-            e.touched = touched_by(t);
-            if (buffers() && (is_rmw(o.kind) || (o.kind == op_kind::store && is_seq_cst(order_of(o, false)))))
-                join(behind[t], behind[max_threads + t]);  // it had to wait for these
             ways(t, o, way_list);
             n.choices = static_cast<std::uint16_t>(way_list.size());
-            put_in_order(e);
-            note_site(o);
-            stored = o.kind == op_kind::store;
-            execute(t, o, way_list[n.option % n.choices], &e);
+            way const w = way_list[n.option % n.choices];
+            e.touched = touched_by(t);
+            if (o.kind == op_kind::cas && w.what != outcome::read) e.touched.write = false;
+            e.buffered = into_buffer(o);
             e.step = o;
-            if (o.kind == op_kind::cas && !o.success) e.touched.write = false;
-            if (stored && buffers()) join(behind[max_threads + t], behind[t]);
+            trace_clock before{};
+            must_wait_for(t, o, before);
+            put_in_order(e, before);
+            note_site(o);
+            execute(t, o, w, &e);
+            e.step = o;
+            if (e.buffered && !failed) {
+                threads[t].buffer.back().order = e.clock;
+                make_buffer(t, e.step.location);
+            }
             if (!failed) run_to_next_access(t);
         }
         if (how.preemptions >= 0 || how.random_runs > 0) return 0;
-        std::uint32_t still = 0;
-        for (unsigned p = 0; p < max_procs; ++p) {
-            if ((n.asleep >> p & 1) == 0 || p == proc || !enabled(p)) continue;
-            if (stored && p == max_threads + t) continue;
-            if (!conflict(e.touched, touched_by(p))) still |= 1U << p;
-        }
+        procs still = 0;
+        for (procs rest = n.asleep & ~only(proc); rest != 0; rest &= rest - 1)
+            if (unsigned const p = lowest(rest); enabled(p) && !dependent(e, p)) still |= only(p);
         return still;
-    }
-
-    void put_in_order(event& e) {
-        trace_clock c = behind[e.proc];
-        for (std::size_t i = 0; i + 1 < events.size(); ++i)
-            if (events[i].proc == e.proc || conflict(events[i].touched, e.touched)) join(c, events[i].clock);
-        c[e.proc] = static_cast<std::uint16_t>(events.size());
-        e.clock = c;
-        behind[e.proc] = c;
     }
 
     /// Ends the threads of a schedule that is of no more interest, so that what they hold is given back.
@@ -744,10 +828,10 @@ struct machine {
                 ++n.option;
                 return true;
             }
-            n.asleep |= 1U << n.proc;
-            std::uint32_t const left = n.backtrack & ~n.asleep;
+            n.asleep |= only(n.proc);
+            procs const left = n.backtrack & ~n.asleep;
             if (left != 0) {
-                n.proc = static_cast<std::uint8_t>(__builtin_ctz(left));
+                n.proc = static_cast<std::uint8_t>(lowest(left));
                 n.option = 0;
                 n.choices = 1;
                 return true;
@@ -767,7 +851,7 @@ struct machine {
         for (std::size_t i = 0; i < events.size(); ++i) {
             event const& e = events[i];
             op const& o = e.step;
-            unsigned const t = e.proc % max_threads;
+            unsigned const t = owner[e.proc];
             char values[120] = "";
             auto const value = static_cast<unsigned long long>(o.value);
             auto const operand = static_cast<unsigned long long>(o.operand);
@@ -797,7 +881,10 @@ struct machine {
             out += line;
             if (has_place) {
                 site const s{o.where.file_name(), o.where.function_name(), o.where.line(), o.where.column(), o.kind, 0, 0};
-                out += " " + site_name(s) + ":" + std::to_string(s.line);
+                out += ' ';
+                out += site_name(s);
+                out += ':';
+                out += std::to_string(s.line);
             }
             out += '\n';
         }
@@ -847,8 +934,7 @@ struct machine {
         return r;
     }
 
-    std::vector<std::size_t> flush_list;
-    std::vector<way>         way_list;
+    std::vector<way> way_list;
 };
 
 machine& the_machine() { return machine::instance(); }
@@ -870,6 +956,7 @@ std::uint8_t new_location(std::uint64_t initial) {
     where.messages.clear();
     where.maker = static_cast<std::uint8_t>(m.running);  // making it is not atomic: others need happens-before
     where.made_at = m.threads[m.running].clock[m.running];
+    where.used_at.fill(0);
     message first;
     first.value = initial;
     where.messages.push_back(first);
@@ -877,7 +964,16 @@ std::uint8_t new_location(std::uint64_t initial) {
     return l;
 }
 
-void drop_location(std::uint8_t l) { the_machine().locations[l].alive = false; }
+void drop_location(std::uint8_t l) {
+    machine& m = the_machine();
+    location& where = m.locations[l];
+    where.alive = false;
+    if (!m.active || m.draining) return;
+    for (unsigned t = 0; t <= max_threads; ++t)  // an access that comes later is found then
+        if (t != m.running && where.used_at[t] > m.threads[m.running].clock[t])
+            m.fail("data race: thread " + std::to_string(m.running) + " destroys an atomic that thread " + std::to_string(t) +
+                   " uses, without happens-before");
+}
 
 void perform(op& o) {
     machine& m = the_machine();

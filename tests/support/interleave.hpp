@@ -39,10 +39,16 @@
 /// before older ones (so variables that several threads store to without a read-modify-write are treated a little too
 /// kindly). A checker for RC11 or IMM has those.
 ///
+/// In all four it is a failure to destroy an atomic that another thread uses, without happens-before, and so it is to sleep
+/// for ever and to take more than options.max_steps: no schedule is cut short and passed over.
+///
 /// The order of exploration is depth first with dynamic partial-order reduction and sleep sets (Flanagan, Godefroid, POPL
 /// 2005, doi:10.1145/1040305.1040315; Godefroid, 1996): of the schedules that differ only in the order of independent
-/// steps, one is run. With options.preemptions >= 0 all schedules with at most so many preemptions are run instead; with
-/// options.random_runs > 0, that many random ones.
+/// steps, one is run. Where to go back to is chosen by source sets (Abdulla, Aronis, Jonsson, Sagonas, POPL 2014,
+/// doi:10.1145/2535838.2535845), since the older rule (try the racing thread there) loses schedules together with sleep
+/// sets: the racing thread may be asleep there while another one, which must precede it, would have to begin.
+/// With options.preemptions >= 0 all schedules with at most so many preemptions are run instead; with options.random_runs
+/// > 0, that many random ones.
 
 #include <atomic>
 #include <cstddef>
