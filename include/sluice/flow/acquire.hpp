@@ -36,7 +36,7 @@ concept clocked_limiter = limiter<L> && requires(L const& l) {
 namespace detail {
 
 /// An answer for somebody who was stopped: never `admitted`.
-[[nodiscard]] inline verdict stopped(verdict const& v) noexcept {
+[[nodiscard]] inline verdict stop_verdict(verdict const& v) noexcept {
     return v.admitted() ? verdict::later(duration{0}, v.remaining) : v;
 }
 
@@ -45,7 +45,7 @@ namespace detail {
 template <clocked_limiter L, sleeper S>
 [[nodiscard]] verdict acquire_until(L& from, std::uint64_t cost, time_point deadline, std::stop_token stop, S&& how) {
     auto now = from.clock().now();
-    if (stop.stop_requested()) return detail::stopped(from.peek(cost, now));
+    if (stop.stop_requested()) return detail::stop_verdict(from.peek(cost, now));
     if constexpr (reserving_limiter<L>) {
         auto const left = saturating_sub(deadline, now);
         auto       place = from.reserve(cost, now, left.count() > 0 ? left : duration{0});
@@ -60,7 +60,7 @@ template <clocked_limiter L, sleeper S>
         if (came) return place.to_verdict(now);
         now = from.clock().now();
         place.cancel(now);
-        return detail::stopped(from.peek(cost, now));
+        return detail::stop_verdict(from.peek(cost, now));
     } else {
         for (;;) {
             auto const v = from.try_acquire(cost, now);
@@ -68,7 +68,7 @@ template <clocked_limiter L, sleeper S>
             auto const pause = v.retry_after.count() > 0 ? v.retry_after : duration{1};
             auto const again = saturating_add(now, pause);
             if (again > deadline || again == time_point::max()) return v;
-            if (!how.sleep_until(again, stop)) return detail::stopped(from.peek(cost, from.clock().now()));
+            if (!how.sleep_until(again, stop)) return detail::stop_verdict(from.peek(cost, from.clock().now()));
             now = from.clock().now();
         }
     }
