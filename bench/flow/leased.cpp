@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSL-1.0
-// One shared token bucket from which each thread takes 64 tokens at a time.
+// One shared token bucket from which each thread takes 256 tokens at a time, and one with 64.
 #include <sluice/flow/leased.hpp>
 #include <sluice/flow/token_bucket.hpp>
 
@@ -9,11 +9,12 @@
 
 namespace {
 
+template <std::uint64_t Batch>
 class subject {
 public:
     explicit subject(bench::flow::setting s)
         : bucket_({.refill = sluice::per(s.events, sluice::duration(s.nanoseconds)), .burst = s.burst}),
-          leased_(bucket_, {.threads = 2, .batch = std::min<std::uint64_t>(64, std::max<std::uint64_t>(1, s.burst / 8))}) {}
+          leased_(bucket_, {.threads = 2, .batch = std::min(Batch, std::max<std::uint64_t>(1, s.burst / 8))}) {}
 
     struct session_type {
         sluice::leased<sluice::token_bucket<>>::handle handle;
@@ -29,4 +30,7 @@ private:
 
 }  // namespace
 
-void bench::register_all() { flow::register_acquire<subject>("leased"); }
+void bench::register_all() {
+    flow::register_acquire<subject<256>>("leased");
+    flow::register_acquire<subject<64>>("leased_64");
+}

@@ -102,7 +102,8 @@ public:
         [[nodiscard]] bool serves(std::uint64_t cost, time_point now) const noexcept {
             return cost <= left_ && word(now.time_since_epoch().count()) - word(at_.time_since_epoch().count()) < max_age_;
         }
-        [[nodiscard]] verdict ask(std::uint64_t cost, time_point now) noexcept {
+        // Out of line, so that the two lines above stay small enough for a loop.
+        [[nodiscard, gnu::noinline]] verdict ask(std::uint64_t cost, time_point now) noexcept {
             auto& shared = from_.shared_;
             if (left_ > 0) {
                 if (now < at_) return shared.try_acquire(cost, now);  // before the lease: its tokens are not of that time
