@@ -8,6 +8,7 @@
 #include "support/eventually.hpp"
 #include "support/thread_creation.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <memory>
@@ -112,7 +113,7 @@ TEST_CASE("thread_pool: allocation failure while it is made leaves nothing behin
 }
 
 TEST_CASE("thread_pool: when a thread cannot be started the others are joined", "[executor][thread_pool][fault]") {
-    int const others = test::thread_creation::running();  // a sanitizer has one
+    int others = test::thread_creation::running();  // a sanitizer has one, and one that was joined may not be gone yet
     for (int n = 0; n <= 8; ++n) {
         auto const before = allocations::live();
         test::thread_creation::fail_after(n);
@@ -129,7 +130,8 @@ TEST_CASE("thread_pool: when a thread cannot be started the others are joined", 
         test::thread_creation::never_fail();
         CHECK(refused == (n < 8 && test::thread_creation::possible));
         if (refused) CHECK(code == std::errc::resource_unavailable_try_again);
-        CHECK(test::eventually([&] { return test::thread_creation::running() == others; }));
+        CHECK(test::eventually([&] { return test::thread_creation::running() <= others; }));
+        others = std::min(others, test::thread_creation::running());
         // (what a first submission keeps for this thread: one slab)
         CHECK(allocations::live() - before <= (refused ? 0 : 1));
     }
