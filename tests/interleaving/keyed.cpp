@@ -2,6 +2,7 @@
 // Every interleaving of small clients of the table in keyed: a few keys that want the same slot.
 #include <sluice/flow/detail/key_table.hpp>
 
+#include "interleaving/mutex.hpp"
 #include "support/interleave_main.hpp"
 
 #include <cstddef>
@@ -13,28 +14,8 @@ using namespace std::chrono_literals;
 using sluice::when_full;
 using test::sim::require;
 
-/// A mutex whose waiters sleep, so that a search of every order ends.
-class mutex {
-public:
-    void lock() noexcept {
-        for (std::uint64_t open = 0; !word_.compare_exchange_strong(open, locked, std::memory_order_acquire,
-                                                                    std::memory_order_relaxed);
-             open = 0)
-            parker_.wait(word_, 1, nullptr);
-    }
-    void unlock() noexcept {
-        (void)word_.exchange(0, std::memory_order_release);
-        parker_.wake(word_, 4);
-    }
-
-private:
-    static constexpr std::uint64_t   locked = std::uint64_t{1} << 32;
-    test::sim::atomic<std::uint64_t> word_{0};
-    test::sim::parker                parker_;
-};
-
 struct shape {
-    using mutex = ::mutex;
+    using mutex = test::sim::mutex;
     static constexpr std::size_t set = 2;
     static constexpr std::size_t search = 2;
 };

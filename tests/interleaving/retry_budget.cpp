@@ -4,6 +4,7 @@
 #include <sluice/flow/retry_share.hpp>
 #include <sluice/flow/retry_throttle.hpp>
 
+#include "interleaving/mutex.hpp"
 #include "support/interleave_main.hpp"
 
 #include <chrono>
@@ -22,29 +23,10 @@ using test::sim::require;
 struct no_clock {
     [[nodiscard]] time_point now() const noexcept { return {}; }
 };
-/// A mutex whose waiters sleep, so that a search of every order ends.
-class mutex {
-public:
-    void lock() noexcept {
-        for (std::uint64_t open = 0; !word_.compare_exchange_strong(open, locked, std::memory_order_acquire,
-                                                                    std::memory_order_relaxed);
-             open = 0)
-            parker_.wait(word_, 1, nullptr);
-    }
-    void unlock() noexcept {
-        (void)word_.exchange(0, std::memory_order_release);
-        parker_.wake(word_, 4);
-    }
-
-private:
-    static constexpr std::uint64_t   locked = std::uint64_t{1} << 32;
-    test::sim::atomic<std::uint64_t> word_{0};
-    test::sim::parker                parker_;
-};
 
 /// So many slices of 1 ms; a retry for each request.
 template <std::uint32_t Slices>
-using budget = sluice::retry_budget<no_clock, test::sim::atomic, Slices, mutex>;
+using budget = sluice::retry_budget<no_clock, test::sim::atomic, Slices, test::sim::mutex>;
 
 time_point at(int slice) { return time_point(slice * 1ms); }
 
