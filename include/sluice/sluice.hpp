@@ -32,6 +32,15 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#include <sluice/routing/balancer.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/hashed_key.hpp>
+#endif
+#include <sluice/routing/node_index.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/placement.hpp>
+#endif
+
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>
 #include <sluice/flow/aging_priority.hpp>
