@@ -40,6 +40,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
 #endif
+#include <sluice/routing/topology.hpp>
 
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>

@@ -9,15 +9,14 @@
 /// Complexity     O(1), constexpr
 /// Errors         none. Exact as long as the answer fits 64 bits (n <= 6 074 001 000), beyond that the largest number
 
+#include <sluice/core/detail/pairs.hpp>
+
 #include <cstdint>
 
 namespace sluice {
 
 [[nodiscard]] constexpr std::uint64_t coordination_paths(std::uint64_t workers) noexcept {
-    if (workers < 2) return 0;
-    std::uint64_t const even = workers % 2 == 0 ? workers / 2 : (workers - 1) / 2;
-    std::uint64_t const odd = workers % 2 == 0 ? workers - 1 : workers;
-    return even > UINT64_MAX / odd ? UINT64_MAX : even * odd;
+    return detail::pairs(workers);
 }
 
 }  // namespace sluice
