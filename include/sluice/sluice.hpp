@@ -21,7 +21,10 @@
 #include <sluice/core/unique_function.hpp>
 #include <sluice/core/units.hpp>
 
+#include <sluice/stats/count_min.hpp>
 #include <sluice/stats/log_histogram.hpp>
+#if __has_include(<xxhash.h>)
+#endif
 
 #include <sluice/queue/bounded_chase_lev_deque.hpp>
 #include <sluice/queue/chase_lev_deque.hpp>
