@@ -24,6 +24,7 @@
 #include <sluice/stats/count_min.hpp>
 #include <sluice/stats/log_histogram.hpp>
 #if __has_include(<xxhash.h>)
+#include <sluice/stats/space_saving.hpp>
 #endif
 
 #include <sluice/queue/bounded_chase_lev_deque.hpp>
