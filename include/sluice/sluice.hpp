@@ -41,6 +41,9 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/hashed_key.hpp>
 #endif
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/hot_keys.hpp>
+#endif
 #include <sluice/routing/node_index.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
