@@ -44,11 +44,18 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/hot_keys.hpp>
 #endif
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/key_splitter.hpp>
+#endif
 #include <sluice/routing/node_index.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
 #endif
+#include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/topology.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/virtual_shards.hpp>
+#endif
 
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>

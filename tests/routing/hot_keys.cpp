@@ -98,7 +98,8 @@ TEST_CASE("hot_keys: a clock that goes back, or leaps", "[routing][hot_keys][uni
 
 TEST_CASE("hot_keys: options that cannot work", "[routing][hot_keys][unit]") {
     auto const refuses = [](hot_keys_options o, char const* what) { REQUIRE_THROWS_WITH(hot_keys<int>(o), test::contains(what)); };
-    for (double const bad : {0.0, -1.0, 1.5, std::numeric_limits<double>::quiet_NaN()}) refuses({.threshold = bad}, "threshold (in (0, 1])");
+    for (double const bad : {0.0, -1.0, 1.5, std::numeric_limits<double>::quiet_NaN()})
+        refuses({.threshold = bad}, "threshold (in (0, 1])");
     for (double const bad : {0.0, 1.0, std::numeric_limits<double>::quiet_NaN()}) refuses({.cool = bad}, "cool (in (0, 1))");
     refuses({.min_count = 0}, "min_count (> 0) is 0");
     refuses({.half_life = 0s}, "half_life (> 0 ns) is 0");

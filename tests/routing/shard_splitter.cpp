@@ -135,7 +135,9 @@ TEST_CASE("shard_splitter: no more parts than allowed, counts that stay at the l
 }
 
 TEST_CASE("shard_splitter: options that cannot work", "[routing][shard_splitter][unit]") {
-    auto const refuses = [](shard_splitter_options o, char const* what) { REQUIRE_THROWS_WITH(shard_splitter(4, o), test::contains(what)); };
+    auto const refuses = [](shard_splitter_options o, char const* what) {
+        REQUIRE_THROWS_WITH(shard_splitter(4, o), test::contains(what));
+    };
     REQUIRE_THROWS_WITH(shard_splitter(0), test::contains("shards (> 0) is 0"));
     refuses({.window = 0s}, "window (at least 1 ns a slice) is 0");
     refuses({.window = 3ns}, "window");

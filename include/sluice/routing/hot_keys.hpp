@@ -92,11 +92,14 @@ public:
 
     /// The hot ones, hottest first.
     [[nodiscard]] std::vector<hot_key<Key>> hot() const {
-        std::vector<hot_key<Key>> result;
-        result.reserve(hot_count_);
+        std::vector<std::pair<double, std::size_t>> order;
+        order.reserve(hot_count_);
         for (std::size_t slot = 0; slot < kept_.size(); ++slot)
-            if (hot_[slot]) result.push_back({kept_[slot].key, share(kept_[slot].key)});
-        std::stable_sort(result.begin(), result.end(), [](auto const& a, auto const& b) { return a.share > b.share; });
+            if (hot_[slot]) order.emplace_back(-share(kept_[slot].key), slot);
+        std::sort(order.begin(), order.end());
+        std::vector<hot_key<Key>> result;
+        result.reserve(order.size());
+        for (auto const& [minus_share, slot] : order) result.push_back({kept_[slot].key, -minus_share});
         return result;
     }
     [[nodiscard]] std::size_t hot_count() const noexcept { return hot_count_; }
