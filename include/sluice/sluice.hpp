@@ -53,6 +53,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
 #endif
+#include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/topology.hpp>
