@@ -49,6 +49,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/key_splitter.hpp>
 #endif
+#include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
