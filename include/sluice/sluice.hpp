@@ -57,6 +57,7 @@
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/shard_splitter.hpp>
+#include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/topology.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/virtual_shards.hpp>
