@@ -54,6 +54,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
 #endif
+#include <sluice/routing/placement_constraints.hpp>
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/shard_splitter.hpp>
