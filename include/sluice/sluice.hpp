@@ -55,6 +55,7 @@
 #include <sluice/routing/placement.hpp>
 #endif
 #include <sluice/routing/placement_constraints.hpp>
+#include <sluice/routing/placement_score.hpp>
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/shard_splitter.hpp>
