@@ -57,6 +57,7 @@
 #endif
 #include <sluice/routing/placement_constraints.hpp>
 #include <sluice/routing/placement_score.hpp>
+#include <sluice/routing/predictive_balancer.hpp>
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/shard_splitter.hpp>
