@@ -39,7 +39,7 @@ static_assert(sluice::balancer<placement_score, std::span<server const>>);
 }  // namespace
 
 TEST_CASE("placement_score: the terms and their sum", "[routing][placement_score][unit]") {
-    std::array<double, 2> const        needs{1, 2};
+    std::array<double, 2> const        needs{2, 1};
     std::array<std::uint32_t, 2> const used{4, 4};
     placement_request const            request{.needs = needs, .used_domains = used, .per_domain = 0, .slots = 2};
     placement_score const              even, tilted({.latency = 1, .capacity = 2, .resources = 3, .spread = 4});
@@ -48,7 +48,7 @@ TEST_CASE("placement_score: the terms and their sum", "[routing][placement_score
     REQUIRE(e.check);
     REQUIRE(e.terms.latency == Approx(.25));    // 10 / (10 + 30)
     REQUIRE(e.terms.capacity == Approx(.5));    // (10 - 3 - 2) / 10
-    REQUIRE(e.terms.resources == Approx(.5));   // least of 3/4 and 2/4
+    REQUIRE(e.terms.resources == Approx(.5));   // least of 2/4 and 3/4
     REQUIRE(e.terms.spread == Approx(1. / 3));  // two copies are there
     REQUIRE(e.score == Approx((.25 + .5 + .5 + 1. / 3) / 4));
     REQUIRE(tilted.evaluate(s, request).score == Approx((.25 + 2 * .5 + 3 * .5 + 4. / 3) / 10));
@@ -65,7 +65,7 @@ TEST_CASE("placement_score: the terms and their sum", "[routing][placement_score
 TEST_CASE("placement_score: a score is a number in [0, 1], and one better fact never lowers it",
           "[routing][placement_score][property]") {
     sluice::xoshiro256ss rng(test::seed());
-    auto const           below = [&](std::uint64_t n) { return sluice::uniform_below(rng, n); };
+    auto const below = [&](std::uint64_t n) { return static_cast<std::size_t>(sluice::uniform_below(rng, n)); };
     double const         odd[] = {0, -1, no_data, std::numeric_limits<double>::infinity(), std::numeric_limits<double>::max(), 1e-320, 5};
     for (int round = 0; round < 20'000; ++round) {
         placement_score const score({.latency = static_cast<double>(below(3)),

@@ -402,7 +402,7 @@ TEST_CASE("prequal: equals a pool written as a list", "[routing][prequal][proper
     };
     for (std::uint64_t round = 0; round < 40; ++round) {
         sluice::xoshiro256ss rng(test::seed() + round);
-        auto const           below = [&](std::uint64_t n) { return sluice::uniform_below(rng, n); };
+        auto const below = [&](std::uint64_t n) { return static_cast<std::size_t>(sluice::uniform_below(rng, n)); };
         std::size_t const    pool_size = 2 + below(6), history_size = 1 + below(20), n = 2 + below(5);
         double const         quantile = static_cast<double>(below(5)) / 4;
         std::uint64_t const  remove = below(3);

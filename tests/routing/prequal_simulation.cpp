@@ -109,7 +109,7 @@ outcome simulate(double load, int requests, Make make) {
             took.push_back(end - r.arrived);
         } else {
             double const now = arrival;
-            auto&        b = balancers[sluice::uniform_below(rng, clients)];
+            auto&        b = balancers[static_cast<std::size_t>(sluice::uniform_below(rng, clients))];
             auto const   work = exponential(mean_work);
             auto const   i = b.choose(nodes, at(now), choices).value();
             auto&        s = fleet[i];
