@@ -60,6 +60,8 @@
 #include <sluice/routing/predictive_balancer.hpp>
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
+#include <sluice/routing/random_choice.hpp>
+#include <sluice/routing/round_robin.hpp>
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/topology.hpp>
