@@ -68,6 +68,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/virtual_shards.hpp>
 #endif
+#include <sluice/routing/weighted_random.hpp>
 
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>
