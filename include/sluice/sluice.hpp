@@ -69,6 +69,7 @@
 #include <sluice/routing/virtual_shards.hpp>
 #endif
 #include <sluice/routing/weighted_random.hpp>
+#include <sluice/routing/weighted_round_robin.hpp>
 
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>
