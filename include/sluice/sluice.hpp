@@ -65,6 +65,7 @@
 #include <sluice/routing/round_robin.hpp>
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
+#include <sluice/routing/static_stride.hpp>
 #include <sluice/routing/topology.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/virtual_shards.hpp>
