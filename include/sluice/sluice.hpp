@@ -51,6 +51,8 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/key_splitter.hpp>
 #endif
+#include <sluice/routing/least_loaded.hpp>
+#include <sluice/routing/load_metric.hpp>
 #include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #if __has_include(<xxhash.h>)
