@@ -60,6 +60,7 @@
 #endif
 #include <sluice/routing/placement_constraints.hpp>
 #include <sluice/routing/placement_score.hpp>
+#include <sluice/routing/power_of_two_choices.hpp>
 #include <sluice/routing/predictive_balancer.hpp>
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
