@@ -76,6 +76,9 @@
 #endif
 #include <sluice/routing/weighted_random.hpp>
 #include <sluice/routing/weighted_round_robin.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/weighted_split.hpp>
+#endif
 
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>
