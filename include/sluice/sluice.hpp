@@ -66,6 +66,7 @@
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/random_choice.hpp>
+#include <sluice/routing/reported_weight.hpp>
 #include <sluice/routing/round_robin.hpp>
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
