@@ -40,6 +40,7 @@
 
 #include <sluice/routing/balancer.hpp>
 #include <sluice/routing/cost_aware.hpp>
+#include <sluice/routing/dns_record_set.hpp>
 #include <sluice/routing/edf.hpp>
 #include <sluice/routing/gossip.hpp>
 #if __has_include(<xxhash.h>)
