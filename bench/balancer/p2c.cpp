@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/routing/power_of_two_choices.hpp>
+
+#include "workload.hpp"
+
+using bench::balancer::promise;
+
+void bench::register_all() {
+    balancer::register_choose<balancer::subject_of<sluice::power_of_two_choices<>, promise::even, true>>("p2c", true);
+}

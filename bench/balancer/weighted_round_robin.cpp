@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/routing/weighted_round_robin.hpp>
+
+#include "workload.hpp"
+
+using bench::balancer::promise;
+
+void bench::register_all() {
+    balancer::register_choose<balancer::subject_of<sluice::weighted_round_robin, promise::by_weight>>("weighted_round_robin", false);
+}
