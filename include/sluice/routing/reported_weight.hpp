@@ -16,9 +16,9 @@
 ///
 /// No weight until reports have come for the blackout period, again after each silence; none when the last is too old.
 
+#include <sluice/core/assert.hpp>
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
-#include <sluice/core/assert.hpp>
 
 #include <algorithm>
 #include <chrono>
