@@ -5,7 +5,8 @@
 #include "workload.hpp"
 
 using bench::balancer::promise;
+using balancer_type = sluice::power_of_two_choices<sluice::latency_load>;
 
 void bench::register_all() {
-    balancer::register_choose<balancer::subject_of<sluice::power_of_two_choices<sluice::latency_load>, promise::even, true>>("p2c_peak_ewma", true);
+    balancer::register_choose<balancer::subject_of<balancer_type, promise::even, true>>("p2c_peak_ewma", true);
 }
