@@ -18,6 +18,7 @@
 #include <sluice/core/mix64.hpp>
 #include <sluice/core/random.hpp>
 #include <sluice/core/sleeper.hpp>
+#include <sluice/core/snapshot.hpp>
 #include <sluice/core/unique_function.hpp>
 #include <sluice/core/units.hpp>
 
