@@ -70,6 +70,9 @@
 #include <sluice/routing/random_choice.hpp>
 #include <sluice/routing/reported_weight.hpp>
 #include <sluice/routing/round_robin.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/routing_table.hpp>
+#endif
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/static_stride.hpp>

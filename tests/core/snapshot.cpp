@@ -158,6 +158,7 @@ TEST_CASE("snapshot: update publishes a changed copy, or nothing", "[core][snaps
     REQUIRE(s.update_unless([](counted& c) { c.set(4); }, same) == 4u);
     REQUIRE(s.update([&](counted& c) { c.set(r.get().low + 1); }) == 5u);  // reading inside is allowed
     REQUIRE(r.get().low == 5);
+    REQUIRE(s.update([](counted& c) { return c.set(6), 0; }) == 6u);  // a result that is no bool says nothing
     snapshot<movable_only> m(movable_only(1));
     auto                   reader = m.reader();
     m.publish(movable_only(2));

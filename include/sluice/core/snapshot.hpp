@@ -36,6 +36,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -110,16 +111,15 @@ public:
     }
 
     /// Copies the value, calls f(copy), publishes the copy and returns its number. Empty: f has returned false, and nothing was
-    /// published. (An f that returns nothing always changes something.) f runs under the writers' lock: it may read, but must
-    /// not publish or update the same snapshot.
+    /// published. (A result of any type but bool is ignored, and means a change.) f runs under the writers' lock: it may read,
+    /// but must not publish or update the same snapshot.
     template <std::invocable<T&> F>
-        requires std::copy_constructible<T> && (std::is_void_v<std::invoke_result_t<F, T&>> ||
-                                                std::convertible_to<std::invoke_result_t<F, T&>, bool>)
+        requires std::copy_constructible<T>
     std::optional<std::uint64_t> update(F&& f) {
         return update_unless(std::forward<F>(f), [](T const&, T const&) { return false; });
     }
 
-    /// As update; but an f that returns nothing publishes only if same(before, after) is false.
+    /// As update; but an f that returns no bool publishes only if same(before, after) is false.
     template <std::invocable<T&> F, std::predicate<T const&, T const&> Same>
         requires std::copy_constructible<T>
     std::optional<std::uint64_t> update_unless(F&& f, Same&& same) {
@@ -128,11 +128,11 @@ public:
         std::lock_guard const writer(writers_);
         T const&              before = slot_.current()->value;  // no other writer: it stays
         made = std::make_unique<node>(before);
-        if constexpr (std::is_void_v<std::invoke_result_t<F, T&>>) {
-            std::forward<F>(f)(made->value);
-            if (same(before, std::as_const(made->value))) return std::nullopt;
+        if constexpr (std::same_as<std::invoke_result_t<F, T&>, bool>) {
+            if (!std::invoke(std::forward<F>(f), made->value)) return std::nullopt;
         } else {
-            if (!static_cast<bool>(std::forward<F>(f)(made->value))) return std::nullopt;
+            static_cast<void>(std::invoke(std::forward<F>(f), made->value));
+            if (std::invoke(same, before, std::as_const(made->value))) return std::nullopt;
         }
         return replace(std::move(made), old);
     }
