@@ -57,6 +57,7 @@
 #include <sluice/routing/load_metric.hpp>
 #include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
+#include <sluice/routing/node_states.hpp>
 #include <sluice/routing/peak_ewma.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
