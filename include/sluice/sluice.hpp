@@ -51,6 +51,9 @@
 #include <sluice/routing/hot_keys.hpp>
 #endif
 #if __has_include(<xxhash.h>)
+#include <sluice/routing/jump_hash.hpp>
+#endif
+#if __has_include(<xxhash.h>)
 #include <sluice/routing/key_splitter.hpp>
 #endif
 #include <sluice/routing/least_loaded.hpp>
