@@ -39,6 +39,9 @@
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/anchor_hash.hpp>
+#endif
 #include <sluice/routing/balancer.hpp>
 #include <sluice/routing/cost_aware.hpp>
 #include <sluice/routing/dns_record_set.hpp>
