@@ -61,6 +61,9 @@
 #endif
 #include <sluice/routing/least_loaded.hpp>
 #include <sluice/routing/load_metric.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/memento_hash.hpp>
+#endif
 #include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_states.hpp>
