@@ -45,6 +45,9 @@
 #include <sluice/routing/balancer.hpp>
 #include <sluice/routing/cost_aware.hpp>
 #include <sluice/routing/dns_record_set.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/dx_hash.hpp>
+#endif
 #include <sluice/routing/edf.hpp>
 #include <sluice/routing/gossip.hpp>
 #if __has_include(<xxhash.h>)

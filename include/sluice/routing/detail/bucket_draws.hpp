@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// detail::bucket_draws, detail::folded — further hashes of one key, one for each bucket that turns out to be gone.
+/// detail::bucket_draws, detail::salted — further hashes of one key, one for each bucket that turns out to be gone.
 ///
 /// Thread-safety  values; any thread
 /// Complexity     two multiplications of 64 bits per draw
@@ -26,6 +26,11 @@ namespace sluice::detail {
     return static_cast<std::uint32_t>(multiply_wide(hash, bound).high);
 }
 
+/// The n-th of many hashes of one key.
+[[nodiscard]] constexpr std::uint64_t salted(std::uint64_t key, std::uint64_t n) noexcept {
+    return folded(key ^ ((n + 1) * 0x9E3779B97F4A7C15u), std::rotl(key, 32) ^ 0xD6E8FEB86659FD93u);
+}
+
 class bucket_draws {
 public:
     explicit constexpr bucket_draws(hashed_key key) noexcept : key_(key.value) {}
@@ -34,8 +39,7 @@ public:
     [[nodiscard]] constexpr std::uint32_t first(std::uint32_t bound) const noexcept { return reduced(key_, bound); }
     /// Where it goes instead of the bucket, among `bound` others; the same whenever it is asked.
     [[nodiscard]] constexpr std::uint32_t next(std::uint32_t bucket, std::uint32_t bound) const noexcept {
-        std::uint64_t const salt = (std::uint64_t{bucket} + 1) * 0x9E3779B97F4A7C15u;
-        return reduced(folded(key_ ^ salt, std::rotl(key_, 32) ^ 0xD6E8FEB86659FD93u), bound);
+        return reduced(salted(key_, bucket), bound);
     }
 
 private:
