@@ -81,6 +81,9 @@
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
 #include <sluice/routing/random_choice.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/rendezvous_hash.hpp>
+#endif
 #include <sluice/routing/reported_weight.hpp>
 #include <sluice/routing/round_robin.hpp>
 #if __has_include(<xxhash.h>)
