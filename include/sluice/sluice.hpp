@@ -43,6 +43,7 @@
 #include <sluice/routing/anchor_hash.hpp>
 #endif
 #include <sluice/routing/balancer.hpp>
+#include <sluice/routing/balancer_ref.hpp>
 #include <sluice/routing/cost_aware.hpp>
 #include <sluice/routing/dns_record_set.hpp>
 #if __has_include(<xxhash.h>)
@@ -70,6 +71,8 @@
 #include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_states.hpp>
+#include <sluice/routing/node_view.hpp>
+#include <sluice/routing/panic_threshold.hpp>
 #include <sluice/routing/peak_ewma.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/placement.hpp>
@@ -85,6 +88,7 @@
 #include <sluice/routing/rendezvous_hash.hpp>
 #endif
 #include <sluice/routing/reported_weight.hpp>
+#include <sluice/routing/retry_exclusion.hpp>
 #include <sluice/routing/round_robin.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/routing_table.hpp>
