@@ -95,6 +95,7 @@
 #endif
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
+#include <sluice/routing/slow_start.hpp>
 #include <sluice/routing/static_stride.hpp>
 #include <sluice/routing/topology.hpp>
 #if __has_include(<xxhash.h>)
