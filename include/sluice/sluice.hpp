@@ -72,6 +72,8 @@
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_states.hpp>
 #include <sluice/routing/node_view.hpp>
+#include <sluice/routing/outlier_detector.hpp>
+#include <sluice/routing/outlier_ejection.hpp>
 #include <sluice/routing/panic_threshold.hpp>
 #include <sluice/routing/peak_ewma.hpp>
 #if __has_include(<xxhash.h>)
