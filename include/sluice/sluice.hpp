@@ -85,6 +85,7 @@
 #include <sluice/routing/predictive_balancer.hpp>
 #include <sluice/routing/prequal.hpp>
 #include <sluice/routing/prequal_server.hpp>
+#include <sluice/routing/priority_failover.hpp>
 #include <sluice/routing/random_choice.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/rendezvous_hash.hpp>
