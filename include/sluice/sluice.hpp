@@ -109,6 +109,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/weighted_split.hpp>
 #endif
+#include <sluice/routing/zone_aware.hpp>
 
 #include <sluice/flow/acquire.hpp>
 #include <sluice/flow/adaptive_lifo.hpp>
