@@ -96,6 +96,9 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/routing_table.hpp>
 #endif
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/session_affinity.hpp>
+#endif
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/slow_start.hpp>
