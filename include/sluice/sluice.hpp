@@ -103,6 +103,9 @@
 #include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/slow_start.hpp>
 #include <sluice/routing/static_stride.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/subset.hpp>
+#endif
 #include <sluice/routing/topology.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/virtual_shards.hpp>
