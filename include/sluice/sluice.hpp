@@ -206,6 +206,7 @@
 #include <sluice/scaling/harmonic_regression.hpp>
 #include <sluice/scaling/holt_winters.hpp>
 #include <sluice/scaling/holt_winters_fit.hpp>
+#include <sluice/scaling/hpa_replicas.hpp>
 #include <sluice/scaling/instances_for.hpp>
 #include <sluice/scaling/instances_for_wait.hpp>
 #include <sluice/scaling/karp_flatt.hpp>
@@ -224,6 +225,7 @@
 #include <sluice/scaling/predictive.hpp>
 #include <sluice/scaling/recommender.hpp>
 #include <sluice/scaling/scheduled.hpp>
+#include <sluice/scaling/target_tracking.hpp>
 #include <sluice/scaling/usl.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
