@@ -194,6 +194,7 @@
 
 #include <sluice/scaling/amdahl.hpp>
 #include <sluice/scaling/amdahl_fit.hpp>
+#include <sluice/scaling/backlog_latency.hpp>
 #include <sluice/scaling/batch_or_stream.hpp>
 #include <sluice/scaling/coordination_paths.hpp>
 #include <sluice/scaling/cost_mix.hpp>
@@ -223,6 +224,7 @@
 #include <sluice/scaling/pid_tracking.hpp>
 #include <sluice/scaling/pid_tuning.hpp>
 #include <sluice/scaling/predictive.hpp>
+#include <sluice/scaling/queue_depth.hpp>
 #include <sluice/scaling/recommender.hpp>
 #include <sluice/scaling/scheduled.hpp>
 #include <sluice/scaling/target_tracking.hpp>
