@@ -227,6 +227,7 @@
 #include <sluice/scaling/queue_depth.hpp>
 #include <sluice/scaling/recommender.hpp>
 #include <sluice/scaling/scheduled.hpp>
+#include <sluice/scaling/slo_erlang.hpp>
 #include <sluice/scaling/target_tracking.hpp>
 #include <sluice/scaling/usl.hpp>
 #include <sluice/scaling/usl_fit.hpp>
