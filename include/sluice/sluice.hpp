@@ -196,6 +196,8 @@
 #include <sluice/scaling/amdahl_fit.hpp>
 #include <sluice/scaling/backlog_latency.hpp>
 #include <sluice/scaling/batch_or_stream.hpp>
+#include <sluice/scaling/bucketed_mean.hpp>
+#include <sluice/scaling/concurrency_tracking.hpp>
 #include <sluice/scaling/coordination_paths.hpp>
 #include <sluice/scaling/cost_mix.hpp>
 #include <sluice/scaling/drain_time.hpp>
