@@ -228,6 +228,7 @@
 #include <sluice/scaling/predictive.hpp>
 #include <sluice/scaling/queue_depth.hpp>
 #include <sluice/scaling/recommender.hpp>
+#include <sluice/scaling/scaling_rules.hpp>
 #include <sluice/scaling/scheduled.hpp>
 #include <sluice/scaling/slo_erlang.hpp>
 #include <sluice/scaling/target_tracking.hpp>
