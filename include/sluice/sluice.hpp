@@ -203,6 +203,7 @@
 #include <sluice/scaling/drain_time.hpp>
 #include <sluice/scaling/effective_workers.hpp>
 #include <sluice/scaling/erlang.hpp>
+#include <sluice/scaling/feed_forward.hpp>
 #include <sluice/scaling/forecaster.hpp>
 #include <sluice/scaling/ggc.hpp>
 #include <sluice/scaling/gustafson.hpp>
