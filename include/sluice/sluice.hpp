@@ -197,6 +197,7 @@
 #include <sluice/scaling/backlog_latency.hpp>
 #include <sluice/scaling/batch_or_stream.hpp>
 #include <sluice/scaling/bucketed_mean.hpp>
+#include <sluice/scaling/combine_options.hpp>
 #include <sluice/scaling/concurrency_tracking.hpp>
 #include <sluice/scaling/coordination_paths.hpp>
 #include <sluice/scaling/cost_mix.hpp>
@@ -217,7 +218,9 @@
 #include <sluice/scaling/law_comparison.hpp>
 #include <sluice/scaling/learned.hpp>
 #include <sluice/scaling/littles_law.hpp>
+#include <sluice/scaling/max_of.hpp>
 #include <sluice/scaling/mg1.hpp>
+#include <sluice/scaling/min_of.hpp>
 #include <sluice/scaling/mm1.hpp>
 #include <sluice/scaling/mmc.hpp>
 #include <sluice/scaling/mmck.hpp>
@@ -234,6 +237,7 @@
 #include <sluice/scaling/slo_erlang.hpp>
 #include <sluice/scaling/target_tracking.hpp>
 #include <sluice/scaling/usl.hpp>
+#include <sluice/scaling/usl_cap.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
 #include <sluice/executor/future.hpp>
