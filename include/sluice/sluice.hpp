@@ -194,6 +194,9 @@
 
 #include <sluice/scaling/amdahl.hpp>
 #include <sluice/scaling/amdahl_fit.hpp>
+#include <sluice/scaling/autoscale_step.hpp>
+#include <sluice/scaling/autoscaler.hpp>
+#include <sluice/scaling/autoscaler_driver.hpp>
 #include <sluice/scaling/backlog_latency.hpp>
 #include <sluice/scaling/batch_or_stream.hpp>
 #include <sluice/scaling/bucketed_mean.hpp>
@@ -232,10 +235,13 @@
 #include <sluice/scaling/pid.hpp>
 #include <sluice/scaling/pid_tracking.hpp>
 #include <sluice/scaling/pid_tuning.hpp>
+#include <sluice/scaling/pool_sampler.hpp>
 #include <sluice/scaling/predictive.hpp>
 #include <sluice/scaling/queue_depth.hpp>
 #include <sluice/scaling/rate_policy.hpp>
 #include <sluice/scaling/recommender.hpp>
+#include <sluice/scaling/resizable_executor.hpp>
+#include <sluice/scaling/scaling_decision.hpp>
 #include <sluice/scaling/scaling_limit.hpp>
 #include <sluice/scaling/scaling_rules.hpp>
 #include <sluice/scaling/scheduled.hpp>
