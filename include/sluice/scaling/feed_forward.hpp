@@ -155,8 +155,9 @@ private:
             gone -= some;
             if (youngest.workers == 0) --orders_count_;
         }
-        std::size_t old = 0;
-        while (old < orders_count_ && saturating_sub(now, orders_[old].at) >= o_.start_delay) ++old;
+        std::size_t old = 0;  // they had a period longer to appear among the ready
+        auto const  longest = saturating_add(o_.start_delay, o_.period);
+        while (old < orders_count_ && saturating_sub(now, orders_[old].at) >= longest) ++old;
         std::copy(orders_.begin() + static_cast<std::ptrdiff_t>(old), orders_.begin() + static_cast<std::ptrdiff_t>(orders_count_),
                   orders_.begin());
         orders_count_ -= old;
@@ -177,7 +178,12 @@ private:
             b.most = std::max(b.most, b.then);
             at = until;
         };
+        double due = 0, later = 0;
+        for (std::size_t i = 0; i < orders_count_; ++i)
+            (saturating_sub(now, orders_[i].at) >= o_.start_delay ? due : later) += orders_[i].workers;
+        ready += std::clamp(all - ready - later, 0., due);  // this moment
         for (std::size_t i = 0; i < orders_count_; ++i) {
+            if (saturating_sub(now, orders_[i].at) >= o_.start_delay) continue;
             pass(std::clamp(saturating_sub(saturating_add(orders_[i].at, o_.start_delay), now), at, o_.start_delay));
             ready = std::min(all, ready + orders_[i].workers);
         }
