@@ -139,6 +139,31 @@ TEST_CASE("thread_pool: when a thread cannot be started the others are joined", 
     CHECK(pool.submit([] { return 1; }).get() == 1);
 }
 
+TEST_CASE("resize: when a thread cannot be started the request has no effect", "[executor][resize][fault]") {
+    for (int n = 0; n <= 3; ++n) {
+        thread_pool pool({.workers = 2, .min_workers = 1, .max_workers = 5});
+        auto const settles = [&](std::size_t size) {
+            return test::eventually([&] { return pool.provisioned() == size && pool.ready() == size; });
+        };
+        REQUIRE(settles(2));
+        test::thread_creation::fail_after(n);
+        std::error_code code;
+        try {
+            pool.request_size(5);
+        } catch (std::system_error const& e) {
+            code = e.code();
+        }
+        test::thread_creation::never_fail();
+        bool const refused = n < 3 && test::thread_creation::possible;
+        CHECK((code == std::errc::resource_unavailable_try_again) == refused);
+        CHECK(pool.size() == (refused ? 2 : 5));
+        REQUIRE(settles(refused ? 2 : 5));  // those that could be started have left again
+        CHECK(pool.submit([] { return 3; }).get() == 3);
+        pool.request_size(4);
+        REQUIRE(settles(4));
+    }
+}
+
 TEST_CASE("thread_pool: what costs an allocation and what does not", "[executor][thread_pool][unit]") {
     std::thread([] {  // a thread of its own: its slab ends with it
         thread_pool pool(2);

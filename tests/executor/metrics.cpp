@@ -53,6 +53,9 @@ TEST_CASE("pool_metrics: the measures and their grades", "[executor][metrics][un
     CHECK(is(with_busy({90, 90}).speedup_ratio(), 0.9, grade::good));
     CHECK(is(with_busy({90, 30}).speedup_ratio(), 0.6, grade::fair));
     CHECK(is(with_busy({90, 0}).speedup_ratio(), 0.45, grade::bad));
+    auto resized = with_busy({90, 0});
+    resized.workers[1].absent = 80ms;  // was there for a fifth of the time, and is paid for that
+    CHECK(is(resized.speedup_ratio(), 0.75, grade::fair));
     CHECK(std::string(to_string(grade::good)) + to_string(grade::fair) + to_string(grade::bad) == "goodfairbad");
 }
 

@@ -11,7 +11,9 @@
 /// Units          std::chrono::nanoseconds; counts since the pool was made
 ///
 /// busy is the time in tasks, including what a task waits; searching is the time between tasks spent looking for work;
-/// parked is sleep. The clock is read when a worker changes between the three, not between tasks that follow each other.
+/// parked is sleep; absent is the time before a place had its first thread and between two of them. A place that has been
+/// used stays in the list with all that was counted there. The clock is read when a worker changes between the four, not
+/// between tasks that follow each other.
 /// With thread_pool_options::metrics off the times and mean_depth stay 0 and cost nothing.
 /// Only the pool's own threads are seen: a thread from outside that works in a parallel_for is in none of these numbers.
 
@@ -43,6 +45,7 @@ struct worker_metrics {
     std::chrono::nanoseconds busy{0};
     std::chrono::nanoseconds searching{0};
     std::chrono::nanoseconds parked{0};
+    std::chrono::nanoseconds absent{0};         ///< without a thread, in a pool that was resized
 };
 
 struct pool_metrics {
@@ -82,12 +85,11 @@ struct pool_metrics {
         return total > 0 ? judge(most * static_cast<double>(workers.size()) / total, 2, 10) : measure{1, grade::good};
     }
 
-    /// Busy time over elapsed time times workers: the speed-up that was had of the one that was paid for. Good > 0.8,
-    /// bad < 0.5. It takes busy time for useful time: work that is slower in parallel than alone flatters it.
+    /// Busy time over elapsed time times workers, less their absence: the speed-up that was had of the one that was paid for.
+    /// Good > 0.8, bad < 0.5. It takes busy time for useful time: work that is slower in parallel than alone flatters it.
     [[nodiscard]] measure speedup_ratio() const noexcept {
-        double busy = 0;
-        for (auto const& w : workers) busy += seconds(w.busy);
-        double const paid = seconds(elapsed) * static_cast<double>(workers.size());
+        double busy = 0, paid = seconds(elapsed) * static_cast<double>(workers.size());
+        for (auto const& w : workers) busy += seconds(w.busy), paid -= seconds(w.absent);
         if (!(paid > 0)) return {1, grade::good};
         double const r = busy / paid;
         return {r, r > 0.8 ? grade::good : r < 0.5 ? grade::bad : grade::fair};

@@ -11,17 +11,20 @@
 ///                wait_idle: not from a worker. The destructor: after every other call has returned, waits on the pool's
 ///                futures and groups included. Everything before post or submit happens before the task
 /// Progress       post, submit: lock-free, they never wait for a worker. A worker that is stopped keeps the task that it
-///                is running and those that it is just moving, nothing else
+///                is running and those that it is just moving, nothing else. request_size: takes a lock that is held while
+///                threads are started, never while a task runs; observers are wait-free
 /// Complexity     post, submit: O(1), one node (a slab of 8 KiB has a hundred or so). post_bulk: O(workers), two allocations
 ///                for all. try_run_one from outside: O(queued). An idle pool uses no CPU and has no timer; a task wakes at
-///                most one worker, and workers that find more wake the next
+///                most one worker, and workers that find more wake the next. A look for work costs O(max_workers) loads; the
+///                memory of a worker is taken when it first starts and kept for the next one with its number. request_size:
+///                O(max_workers) and one thread's start for each missing worker; observers O(workers there have been)
 /// Errors         impossible options throw std::invalid_argument; if a thread cannot be started the constructor joins the
 ///                others and throws std::system_error. post, submit, post_bulk throw std::bad_alloc or what copying the
 ///                callable throws, or pool_closed after shutdown, and then have no effect. What a posted task throws goes
 ///                to thread_pool_options::on_error; without one the program ends, because an error must not be lost
-/// Units          workers: threads, 1 to 1000
+/// Units          workers: threads, 1 to 1000. Fixed unless min_workers or max_workers say otherwise
 /// Source         see executor/detail/scheduler.hpp
-/// Example        examples/510_thread_pool.cpp
+/// Example        examples/510_thread_pool.cpp, 560_resize.cpp
 
 #include <cstddef>
 #include <cstdint>
@@ -53,6 +56,8 @@ enum class shutdown_mode : std::uint8_t {
 
 struct thread_pool_options {
     std::size_t    workers = default_workers();
+    std::size_t    min_workers = 0;                         ///< what request_size may ask for; 0: the same as workers
+    std::size_t    max_workers = 0;                         ///< likewise. A pool whose size is fixed pays nothing for this
     victim_options victims{};                               ///< whom a worker without work asks first
     idle_policy    idle = idle_policy::balanced();
     std::uint32_t  injector_batch = 32;                     ///< tasks from outside that a worker takes to itself at once; 1 to 64
@@ -117,7 +122,8 @@ public:
         static_assert(std::is_invocable_v<std::decay_t<F>&, std::size_t>, "post_bulk needs a callable with an index");
         if (n == 0) return;
         using shared = bulk<std::decay_t<F>>;
-        auto const wanted = n < size() ? n : size();
+        auto const hands = size();
+        auto const wanted = n < hands ? n : hands;
         std::unique_ptr<shared> all(new shared(std::forward<F>(f), n, wanted));
         for (std::size_t i = 0; i < wanted; ++i) {
             bool accepted;
@@ -158,15 +164,50 @@ public:
         return scheduler_->shut_down_once(mode == shutdown_mode::discard);
     }
 
+    /// Workers that were last asked for: by the options, then by request_size.
     [[nodiscard]] std::size_t size() const noexcept { return scheduler_->size(); }
+    [[nodiscard]] std::size_t min_workers() const noexcept { return scheduler_->fewest(); }
+    [[nodiscard]] std::size_t max_workers() const noexcept { return scheduler_->most(); }
+
+    /// Asks for n workers; the last request is the one that counts. Missing threads are started here. Those that are too many
+    /// leave one by one, each between two tasks, never inside one: first who sleeps (the longest sleeper first, where the
+    /// system wakes in that order), then who comes to the end of a task. What a worker has in its queue when it leaves goes to the
+    /// others. One that has not left yet stays if a later request wants it.
+    /// Waits for no task, from workers neither. n outside [min_workers(), max_workers()] throws std::invalid_argument. If a
+    /// thread cannot be started: std::system_error or std::bad_alloc, and what was asked for before is asked for again (those
+    /// threads that could be started leave again). After shutdown: no effect.
+    void request_size(std::size_t n) {
+        detail::require_option(n >= min_workers() && n <= max_workers(),
+                               "thread_pool::request_size (min_workers to max_workers)", n);
+        scheduler_->request_size(n);
+    }
+
+    /// Threads that have been started and have not left. 0 after shutdown.
+    [[nodiscard]] std::size_t provisioned() const noexcept { return scheduler_->provisioned(); }
+    /// Those of them that take tasks: neither just starting nor just leaving.
+    [[nodiscard]] std::size_t ready() const noexcept { return scheduler_->ready(); }
+    /// Those of them that are in a task, as far as can be seen, waits inside a task included.
+    [[nodiscard]] std::size_t busy() const noexcept { return scheduler_->busy_approx(); }
+    /// Tasks that wait for a worker, as far as can be seen. A task is what one post, submit, task_group::run or future makes, a
+    /// bulk or a loop one for each worker that it invites. A task that waits inside while its worker runs another counts
+    /// here.
+    [[nodiscard]] std::size_t queued() const noexcept { return scheduler_->queued_approx(); }
+    /// Tasks taken on and tasks ended (run or dropped) since the pool was made; they never fall, and each task is in both in the
+    /// end. In a pool of fixed size without metrics, submitted and queued learn of a task from outside when a worker takes
+    /// it, which costs nothing; in others when it is submitted.
+    [[nodiscard]] std::uint64_t submitted() const noexcept { return scheduler_->submitted(); }
+    [[nodiscard]] std::uint64_t completed() const noexcept { return scheduler_->completed(); }
+    /// Time in tasks, all workers together, those that are running included; never falls. 0 without options.metrics.
+    [[nodiscard]] std::uint64_t busy_nanoseconds() const noexcept { return scheduler_->busy_nanoseconds(); }
 
     /// Whether the calling thread is one of this pool's workers.
     [[nodiscard]] bool on_worker() const noexcept { return scheduler_->here() != nullptr; }
 
-    /// The number of the calling thread among this pool's workers, or size() for any other thread.
+    /// The number of the calling thread among this pool's workers, less than max_workers(), or max_workers() for any other
+    /// thread. While workers leave, the numbers of those that stay have gaps; one that comes takes the lowest that is free.
     [[nodiscard]] std::size_t this_worker_index() const noexcept {
         auto* const w = scheduler_->here();
-        return w != nullptr ? w->index : size();
+        return w != nullptr ? w->index : max_workers();
     }
 
     [[nodiscard]] pool_metrics metrics() const { return scheduler_->metrics(); }
@@ -273,11 +314,16 @@ private:
                                o.fairness_interval);
         detail::require_option(o.victims.threshold >= 0 && o.victims.threshold < 1e18,
                                "thread_pool_options::victims.threshold (at least 0)", o.victims.threshold);
+        if (o.min_workers == 0) o.min_workers = o.workers;
+        if (o.max_workers == 0) o.max_workers = o.workers;
+        detail::require_option(o.min_workers <= o.workers, "thread_pool_options::min_workers (1 to workers)", o.min_workers);
+        detail::require_option(o.max_workers >= o.workers && o.max_workers <= 1000,
+                               "thread_pool_options::max_workers (workers to 1000)", o.max_workers);
         auto errors = std::make_shared<detail::error_sink>();
         errors->handler = std::move(o.on_error);
         return std::make_unique<detail::scheduler>(
-            detail::scheduler_options{o.workers, o.victims, o.idle, o.injector_batch, o.fairness_interval, o.help_depth,
-                                      o.metrics},
+            detail::scheduler_options{o.workers, o.min_workers, o.max_workers, o.victims, o.idle, o.injector_batch,
+                                      o.fairness_interval, o.help_depth, o.metrics},
             std::move(errors));
     }
 

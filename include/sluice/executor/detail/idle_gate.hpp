@@ -77,10 +77,21 @@ public:
         parker_.wake(word_, 0xffff'ffffU);
     }
 
+    /// Makes at least n sleepers look round, or all if there are fewer, without calling one: for a change that is no work.
+    void stir(std::uint32_t n) noexcept {
+        word_.fetch_add(one_epoch, std::memory_order_acq_rel);                              // (A)
+        parker_.wake(word_, n);
+    }
+
+    /// From now on at most so many search; those who do go on.
+    void limit_searchers(std::uint32_t most) noexcept {
+        most_searchers_.store(most == 0 ? 1 : most, std::memory_order_relaxed);             // (H)
+    }
+
     /// Worker: may it search? At most most_searchers do.
     [[nodiscard]] bool try_begin_search() noexcept {
         std::uint64_t word = word_.load(std::memory_order_relaxed);                         // (H)
-        while (searchers(word) < most_searchers_)
+        while (searchers(word) < most_searchers_.load(std::memory_order_relaxed))           // (H)
             if (word_.compare_exchange_weak(word, word + one_searcher, std::memory_order_acq_rel,
                                             std::memory_order_relaxed))                     // (E)
                 return true;
@@ -135,6 +146,11 @@ public:
         std::uint64_t const word = word_.load(std::memory_order_relaxed);                   // (H)
         return searchers(word) + calls(word);
     }
+    /// How many sleep or search.
+    [[nodiscard]] std::uint32_t idle_approx() const noexcept {
+        std::uint64_t const word = word_.load(std::memory_order_relaxed);                   // (H)
+        return sleepers(word) + searchers(word);
+    }
     [[nodiscard]] std::uint32_t searchers_approx() const noexcept {
         return searchers(word_.load(std::memory_order_relaxed));                            // (H)
     }
@@ -166,7 +182,7 @@ private:
     }
 
     Atom<std::uint64_t>          word_;
-    std::uint32_t                most_searchers_;
+    std::atomic<std::uint32_t>   most_searchers_;  // no step of the protocol, so not an Atom: any number will do
     [[no_unique_address]] Parker parker_;
 };
 

@@ -14,6 +14,10 @@
 /// taken off again when it returns, so a waiter finds its own fork at the bottom or knows that it was stolen. `tasks`
 /// holds what was posted from this worker and what it took out of the injector. An entry of `tasks` is a task, or the
 /// rest of a chain that was taken from the injector at once: it lies at the old end, so thieves find it first.
+///
+/// A worker looks between two tasks whether it is one too many (detail/roster.hpp), and leaves; never inside a task, so not
+/// while it waits there for others. It leaves nothing behind: what lies in its deque goes back to the injector. Workers
+/// without work go first, those before all that have slept longest as far as the system wakes them in that order.
 
 #include <atomic>
 #include <chrono>
@@ -25,6 +29,8 @@
 #include <sluice/core/backoff.hpp>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/executor/detail/idle_gate.hpp>
+#include <sluice/executor/detail/pool_counts.hpp>
+#include <sluice/executor/detail/roster.hpp>
 #include <sluice/executor/detail/task.hpp>
 #include <sluice/executor/detail/task_memory.hpp>
 #include <sluice/executor/detail/worker.hpp>
@@ -33,7 +39,6 @@
 #include <sluice/queue/injector.hpp>
 #include <thread>
 #include <utility>
-#include <vector>
 
 namespace sluice::detail {
 
@@ -42,8 +47,8 @@ namespace sluice::detail {
 //   (B) await    a fork's state: fetch_or acq_rel by the waiter, before it sleeps; whichever of (A) and (B) is second sees
 //                the first: the thief then wakes, or the waiter does not sleep
 //   (C) taken    a fork's state: fetch_or release by the thief, thief and base before it   -> load acquire by the waiter
-//   (D) count    finished, accepted: written by their worker only; store release   -> load acquire by idle()
-//   (E) stop     phase_ release / acquire; sleepers are woken after it
+//   (D) count    finished, accepted: written by their worker only; store release   -> load acquire by idle(): pool_counts
+//   (E) stop     state_ fetch_or release / load acquire; sleepers are woken after it. The mark `crowded` likewise (roster)
 //   (F) idle     idle_waiters_ relaxed, ordered by the gate's word: the waiter adds itself, meets the gate, looks at the
 //                counts; a worker counts, announces itself at the gate, looks for waiters. Both are read-modify-writes of
 //                one word, so the later one has acquired from the earlier: the waiter sees the counts, or the worker sees
@@ -54,24 +59,20 @@ namespace sluice::detail {
 // Why idle() is right: it adds up `finished`, then sees the injector empty, then adds up `accepted`. All counts only grow
 // and finished <= accepted at every instant, so equal sums mean that both stood still from the first read to the last,
 // and at the moment between, when the injector was empty, everything accepted was finished. A worker counts one task as
-// accepted before it empties the injector, so a chain on its way is never missed.
+// accepted before it empties the injector, so a chain on its way is never missed. A place that was made too late for the
+// first sum is seen by the second if it took from the injector (its take is acquired by the look); if it stole, the task was
+// accepted in another place and is not yet among the finished ones.
 
 class scheduler {
 public:
-    enum phase : std::uint32_t { running, draining, discarding, stopped };
-
     scheduler(scheduler_options const& o, std::shared_ptr<error_sink> errors)
         : options_(o), errors_(std::move(errors)),
-          awake_(std::make_unique<std::atomic<std::uint64_t>[]>((o.workers + 63) / 64)),
-          gate_(static_cast<std::uint32_t>((o.workers + 1) / 2)), born_(worker::ticks()) {
-        for (std::size_t i = 0; i < o.workers; ++i) set_awake(i, true);
-        workers_.reserve(o.workers);
-        for (std::size_t i = 0; i < o.workers; ++i) workers_.push_back(std::make_unique<worker>(*this, i, o));
+          state_((o.metrics ? pool_state::sampling : 0) |
+                 (o.metrics || o.fewest_workers != o.most_workers ? pool_state::counting : 0)),
+          roster_(state_, o.most_workers), awake_(std::make_unique<std::atomic<std::uint64_t>[]>((o.most_workers + 63) / 64)),
+          gate_(searchers_for(o.workers)), born_(worker::ticks()), counts_(roster_) {
         try {
-            for (auto& w : workers_) {
-                w->since.store(worker::ticks(), std::memory_order_relaxed);                 // (stat)
-                w->thread = std::thread([this, p = w.get()] { work_until_stopped(*p); });
-            }
+            request_size(o.workers);
         } catch (...) {
             stop_threads();
             throw;
@@ -80,7 +81,33 @@ public:
     scheduler(scheduler const&) = delete;
     scheduler& operator=(scheduler const&) = delete;
 
-    [[nodiscard]] std::size_t size() const noexcept { return workers_.size(); }
+    /// From now on n workers are wanted; requires that n is possible.
+    void request_size(std::size_t n) {
+        gate_.limit_searchers(searchers_for(n));
+        roster_.request(
+            n, [this](std::size_t i) { return std::make_unique<worker>(*this, i, options_, born_); },
+            [this](worker& w) { start(w); }, [this](std::size_t surplus) { gate_.stir(static_cast<std::uint32_t>(surplus)); });
+    }
+
+    /// Workers wanted.
+    [[nodiscard]] std::size_t size() const noexcept { return roster_.wanted(); }
+    [[nodiscard]] std::size_t fewest() const noexcept { return options_.fewest_workers; }
+    [[nodiscard]] std::size_t most() const noexcept { return roster_.places(); }
+    [[nodiscard]] std::size_t provisioned() const noexcept { return roster_.provisioned(); }
+    [[nodiscard]] std::size_t ready() const noexcept { return roster_.ready(); }
+    /// Workers that are ready and neither sleep nor look for work.
+    [[nodiscard]] std::size_t busy_approx() const noexcept {
+        std::size_t const ready = roster_.ready(), idle = gate_.idle_approx();
+        return ready > idle ? ready - idle : 0;
+    }
+    [[nodiscard]] std::size_t queued_approx() const noexcept {
+        std::uint64_t const n = counts_.in_flight(counting()), busy = busy_approx();
+        return n > busy ? static_cast<std::size_t>(n - busy) : 0;
+    }
+    [[nodiscard]] std::uint64_t submitted() noexcept { return counts_.submitted(counting()); }
+    [[nodiscard]] std::uint64_t completed() noexcept { return counts_.completed(); }
+    [[nodiscard]] std::uint64_t busy_nanoseconds() noexcept { return counts_.busy_nanoseconds(); }
+
     [[nodiscard]] error_sink& errors() noexcept { return *errors_; }
     [[nodiscard]] std::shared_ptr<error_sink> const& shared_errors() const noexcept { return errors_; }
 
@@ -108,14 +135,13 @@ public:
             try {
                 w->tasks.push_ordered(reinterpret_cast<std::uintptr_t>(t));
             } catch (...) {
-                worker::count(w->finished, 1);
+                pool_counts::take_back(*w);
                 throw;
             }
         } else {
-            if (phase_.load(std::memory_order_relaxed) != running || !injector_.push(t)) {  // (E)
-                if (guest_of != this) return false;
-                give_back(t, false);  // what a task queues that has been accepted is accepted too
-            }
+            bool const plain =
+                (state_.load(std::memory_order_relaxed) & (pool_state::phase | pool_state::counting)) == pool_state::running;  // (E)
+            if ((!plain || !injector_.push(t)) && !submit_marked(t)) return false;
         }
         gate_.notify_ordered();
         return true;
@@ -194,7 +220,7 @@ public:
             return false;
         }
         task* t = nullptr;
-        outside_accepted_.fetch_add(1, std::memory_order_acq_rel);                          // (D) see idle()
+        counts_.accept_outside();  // see idle()
         if (task* const chain = take_injected()) {
             t = chain;
             task* rest = chain->next;
@@ -206,8 +232,8 @@ public:
             }
             if (more) gate_.notify();  // a worker may have looked while they were in our hands
         } else {
-            outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
-            for (auto& v : workers_) {
+            counts_.void_outside();
+            for (auto const& v : roster_.made()) {
                 auto got = v->tasks.steal();
                 while (got.status == steal_status::lost) got = v->tasks.steal();
                 if (!got) continue;
@@ -219,7 +245,7 @@ public:
             scheduler* const before = std::exchange(guest_of, this);
             t->act(t, *this, discards() ? task_action::discard : task_action::run);
             guest_of = before;
-            outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
+            counts_.finish_outside();
         }
         gate_.meet();
         notice_idle();
@@ -228,12 +254,9 @@ public:
 
     /// Whether nothing is queued and nothing runs.
     [[nodiscard]] bool idle() const noexcept {
-        std::uint64_t finished = outside_finished_.load(std::memory_order_acquire);         // (D)
-        for (auto const& w : workers_) finished += w->finished.load(std::memory_order_acquire);  // (D)
+        std::uint64_t const finished = counts_.finished();
         if (has_injected()) return false;
-        std::uint64_t accepted = outside_accepted_.load(std::memory_order_acquire);         // (D)
-        for (auto const& w : workers_) accepted += w->accepted.load(std::memory_order_acquire);  // (D)
-        return finished == accepted;
+        return finished == counts_.accepted();
     }
 
     void wait_idle() noexcept {
@@ -258,7 +281,7 @@ public:
             closing_.wait(1, std::memory_order_acquire);                                    // (E)
             return 0;
         }
-        phase_.store(discard ? discarding : draining, std::memory_order_release);           // (E)
+        state_.fetch_or(discard ? pool_state::discarding : pool_state::draining, std::memory_order_release);  // (E)
         do {
             wait_idle();
         } while (!injector_.close());
@@ -270,12 +293,11 @@ public:
     }
 
     /// Metrics: n tasks of a bulk were dropped, or run.
-    void count_discarded(std::uint64_t n) noexcept { discarded_.fetch_add(n, std::memory_order_relaxed); }  // (stat)
+    void count_discarded(std::uint64_t n) noexcept { counts_.discard(n); }
     void count_ran(std::uint64_t n) noexcept {
         if (worker* const me = here()) worker::add(me->ran, n);
     }
-
-    [[nodiscard]] std::uint64_t discarded() const noexcept { return discarded_.load(std::memory_order_relaxed); }  // (stat)
+    [[nodiscard]] std::uint64_t discarded() const noexcept { return counts_.discarded(); }
 
     [[nodiscard]] pool_metrics metrics() const {
         pool_metrics       m;
@@ -284,34 +306,12 @@ public:
         m.errors_handled = errors_->handled.load(std::memory_order_relaxed);                // (stat)
         m.errors_dropped = errors_->dropped.load(std::memory_order_relaxed);                // (stat)
         m.tasks_discarded = discarded();
-        for (auto const& p : workers_) {
-            worker const&  w = *p;
-            worker_metrics x;
-            x.tasks = w.ran.load(std::memory_order_relaxed);                                // (stat)
-            x.steals = w.steals.load(std::memory_order_relaxed);                            // (stat)
-            x.steals_lost = w.lost.load(std::memory_order_relaxed);                         // (stat)
-            x.steals_empty = w.empty.load(std::memory_order_relaxed);                       // (stat)
-            x.depth = w.tasks.size_approx() + w.forks.size_approx();
-            std::uint64_t const samples = w.depth_samples.load(std::memory_order_relaxed);  // (stat)
-            if (samples != 0)
-                x.mean_depth = static_cast<double>(w.depth_sum.load(std::memory_order_relaxed)) /  // (stat)
-                               static_cast<double>(samples);
-            if (w.timed) {
-                std::int64_t times[3];
-                for (int i = 0; i < 3; ++i) times[i] = w.spent[i].load(std::memory_order_relaxed);  // (stat)
-                std::int64_t const open = t - w.since.load(std::memory_order_relaxed);      // (stat)
-                if (open > 0) times[w.mode_seen.load(std::memory_order_relaxed)] += open;   // (stat)
-                x.busy = std::chrono::nanoseconds(times[worker::busy]);
-                x.searching = std::chrono::nanoseconds(times[worker::searching]);
-                x.parked = std::chrono::nanoseconds(times[worker::parked]);
-            }
-            m.workers.push_back(x);
-        }
+        for (auto const& w : roster_.made()) m.workers.push_back(pool_counts::of(*w, t));
         return m;
     }
 
     /// Whether the pool is dropping its work.
-    [[nodiscard]] bool discards() const noexcept { return phase_.load(std::memory_order_relaxed) == discarding; }  // (E)
+    [[nodiscard]] bool discards() const noexcept { return phase() == pool_state::discarding; }
     [[nodiscard]] bool has_injected() const noexcept { return !injector_.empty_approx() || !returned_.empty_approx(); }
 
     /// Own, newest first: takes a task off the worker's deque if wanted(it). The caller runs it by run_taken.
@@ -333,8 +333,9 @@ public:
     template <class Wanted>
     task* steal_if_wanted(worker& me, Wanted wanted, bool& unwanted) noexcept {
         unwanted = false;
-        for (std::size_t n = workers_.size(), i = me.index + 1; i < me.index + n; ++i) {
-            worker& victim = *workers_[i % n];
+        auto const all = roster_.made();
+        for (std::size_t n = all.size(), i = me.index + 1; i < me.index + n; ++i) {
+            worker& victim = *all[i % n];
             if (victim.tasks.empty_approx()) continue;
             auto const got = victim.tasks.steal();
             if (!got) continue;
@@ -366,6 +367,29 @@ public:
 private:
     static constexpr std::uintptr_t chain_bit = 1;
     using time_point = std::chrono::steady_clock::time_point;
+
+    static constexpr std::uint32_t searchers_for(std::size_t workers) noexcept {
+        return static_cast<std::uint32_t>((workers + 1) / 2);
+    }
+    [[nodiscard]] std::uint32_t phase() const noexcept {
+        return state_.load(std::memory_order_relaxed) & pool_state::phase;                  // (E)
+    }
+    [[nodiscard]] bool counting() const noexcept {
+        return (state_.load(std::memory_order_relaxed) & pool_state::counting) != 0;        // (E)
+    }
+    [[nodiscard]] bool crowded() const noexcept {
+        return (state_.load(std::memory_order_acquire) & pool_state::crowded) != 0;         // (E)
+    }
+
+    /// The rest of submit, from outside, where something is to be counted or the pool is being closed.
+    [[gnu::noinline]] bool submit_marked(task* t) noexcept {
+        if (phase() != pool_state::running || !injector_.push(t)) {
+            if (guest_of != this) return false;
+            give_back(t, false);  // what a task queues that has been accepted is accepted too
+        }
+        if (counting()) counts_.submit_outside();
+        return true;
+    }
 
     /// Sleeps. As long as nobody takes what is queued it looks again now and then, and calls one more worker: those who
     /// were called for it may have been stopped.
@@ -408,13 +432,21 @@ private:
     /// Everything from the injector: some of it to the worker's own deque, the rest as one entry for thieves.
     work fetch(worker& me) noexcept {
         if (!has_injected()) return {};
+        worker::add(me.fetched, 1);
         worker::count(me.accepted, 1);  // so that idle() does not overlook the chain while it is in nobody's count
-        task* const        chain = take_injected();
-        std::uint64_t      n = 0;
-        for (task* t = chain; t != nullptr; t = t->next) ++n;
-        worker::count(me.accepted, n);
-        worker::count(me.finished, 1);
-        return chain != nullptr ? spread(me, chain) : work{};
+        task* const chain = take_injected();
+        if (chain == nullptr) {
+            pool_counts::take_back(me);
+            worker::add(me.fetched, ~std::uint64_t{0});  // less one
+            return {};
+        }
+        if (chain->next != nullptr) {
+            std::uint64_t rest = 0;
+            for (task* t = chain->next; t != nullptr; t = t->next) ++rest;
+            worker::add(me.fetched, rest);
+            worker::count(me.accepted, rest);
+        }
+        return spread(me, chain);
     }
 
     task* take_injected() noexcept {
@@ -471,20 +503,20 @@ private:
         SLUICE_ASSERT(pushed);  // it is never closed
         if (!counted) return;
         if (worker* const me = here())
-            worker::count(me->finished, 1);
+            pool_counts::give_back(*me);
         else
-            outside_finished_.fetch_add(1, std::memory_order_acq_rel);                      // (D)
+            counts_.return_outside();
     }
 
     work steal(worker& me) noexcept {
         for (bool again = true; again;) {  // a lost race is not "empty", and whoever won it has made progress
             again = false;
             me.victims.start_round([&](std::size_t i) {
-                return workers_[i]->tasks.size_approx() + workers_[i]->forks.size_approx();
+                return awake(i) ? roster_[i].tasks.size_approx() + roster_[i].forks.size_approx() : 0;
             });
             for (std::size_t i = me.victims.next(); i != victim_selector::none; i = me.victims.next()) {
                 if (!awake(i)) continue;
-                worker& victim = *workers_[i];
+                worker& victim = roster_[i];
                 bool    lost = false;
                 // Not empty_approx() first: the last look before sleep has to be a seq_cst one, and an empty steal is one.
                 if (auto const got = victim.forks.steal()) {
@@ -509,8 +541,8 @@ private:
         return {};
     }
 
-    /// A worker that sleeps has nothing in its queues, so a thief need not touch them. It is marked awake before it can put
-    /// something there.
+    /// A worker that sleeps or has left has nothing in its queues, so a thief need not touch them. It is marked awake before it
+    /// can put something there, and before that its place has been made.
     [[nodiscard]] bool awake(std::size_t i) const noexcept {
         return (awake_[i / 64].load(std::memory_order_seq_cst) >> (i % 64) & 1) != 0;       // (G)
     }
@@ -524,7 +556,7 @@ private:
 
     [[nodiscard]] bool work_in_sight() const noexcept {
         if (has_injected()) return true;
-        for (auto const& w : workers_)
+        for (auto const& w : roster_.made())
             if (awake(w->index) && (!w->tasks.empty_approx() || !w->forks.public_empty_approx())) return true;
         return false;
     }
@@ -532,10 +564,18 @@ private:
     // ---- running it ----
 
     void run(worker& me, work w) noexcept {
+        if (w.what == work::one_task && discards()) [[unlikely]] {
+            w.task->act(w.task, *this, task_action::discard);  // counts what it drops
+            worker::count(me.finished, 1);
+        } else {
+            run_now(me, w);
+        }
+    }
+
+    void run_now(worker& me, work w) noexcept {
         if (w.what == work::one_task) {
-            bool const drop = discards();
-            if (!drop) worker::add(me.ran, 1);
-            w.task->act(w.task, *this, drop ? task_action::discard : task_action::run);  // counts what it drops
+            worker::add(me.ran, 1);
+            w.task->act(w.task, *this, task_action::run);
             worker::count(me.finished, 1);
         } else {
             run_fork(me, *w.fork);
@@ -570,46 +610,126 @@ private:
 
     // ---- the life of a worker ----
 
+    /// A thread for a place without one.
+    void start(worker& w) {
+        w.clock_in(worker::searching);
+        set_awake(w.index, true);
+        try {
+            w.thread = std::thread([this, &w] { work_until_stopped(w); });
+        } catch (...) {
+            set_awake(w.index, false);
+            w.clock_in(worker::absent);
+            throw;
+        }
+    }
+
     void work_until_stopped(worker& me) noexcept {
+        roster_.began();
         this_worker = &me;
         task_memory::gather(true);
-        while (work w = next(me)) {
-            me.clock_in(worker::busy);
-            do {
-                me.sample_depth();
-                run(me, w);
-                w = take_own(me);
-            } while (w);
-            me.clock_in(worker::searching);
-        }
-        me.clock_in(worker::parked);
+        live(me);  // from here on the place may be another thread's
         task_memory::gather(false);
         this_worker = nullptr;
     }
 
-    /// Looks, pauses, sleeps, until there is work (see idle_gate.md); nothing when the pool has stopped.
+    /// Until the pool stops or the worker has left.
+    void live(worker& me) noexcept {
+        while (work w = next(me)) {
+            me.clock_in(worker::busy);
+            do {
+                // Here, not in run, so that there is one look for all that is out of the ordinary.
+                std::uint32_t const state = state_.load(std::memory_order_relaxed);         // (E)
+                if ((state & (pool_state::discarding | pool_state::crowded | pool_state::sampling)) != 0) [[unlikely]] {
+                    if (!run_or_leave(me, w)) return;
+                } else {
+                    run_now(me, w);
+                }
+                w = take_own(me);
+            } while (w);
+            me.clock_in(worker::searching);
+        }
+    }
+
+    /// Runs it, or drops it; or, where there are too many workers and none of them sleeps, gives it to the others and leaves.
+    /// False: it has left.
+    [[gnu::noinline]] bool run_or_leave(worker& me, work w) noexcept {
+        if (w.what == work::one_task && crowded() && gate_.sleepers_approx() == 0 && roster_.may_leave()) {
+            hand_over(me, w.task);
+            return !leave(me);
+        }
+        me.sample_depth();
+        run(me, w);
+        return true;
+    }
+
+    /// Puts what the worker has where everybody finds it. Outside of tasks there are no forks.
+    void hand_over(worker& me, task* first) noexcept {
+        bool any = first != nullptr;
+        if (any) give_back(first, true);
+        for (auto got = me.tasks.steal(); got.status != steal_status::empty; got = me.tasks.steal()) {
+            if (!got) continue;
+            any = true;
+            bool const chained = (got.value & chain_bit) != 0;
+            for (task* t = reinterpret_cast<task*>(got.value & ~chain_bit); t != nullptr;) {
+                task* const next = chained ? t->next : nullptr;
+                give_back(t, true);
+                t = next;
+            }
+        }
+        if (any) gate_.notify();
+    }
+
+    /// After may_leave and hand_over: false if the worker is wanted again.
+    [[nodiscard]] bool leave(worker& me) noexcept {
+        task_memory::flush();
+        gate_.meet();                                                                       // (F) as announce
+        notice_idle();
+        me.clock_in(worker::absent);
+        set_awake(me.index, false);
+        if (roster_.leave(me)) return true;
+        set_awake(me.index, true);
+        me.clock_in(worker::searching);
+        return false;
+    }
+
+    /// Looks, pauses, sleeps, until there is work (see idle_gate.md); nothing when the pool has stopped or the worker has left.
     work next(worker& me) noexcept {
         bool                      searching = gate_.try_begin_search();
+        bool                      woken = false;
         std::chrono::milliseconds patience{1};
         for (;;) {
             if (searching) {
                 if (work const w = search(me)) {
                     if (gate_.end_search() && work_in_sight()) gate_.notify();
+                    if (woken) pass_on();
                     return w;
                 }
             }
             task_memory::flush();
             std::uint32_t const key = gate_.announce(searching);
             notice_idle();
-            bool const          over = phase_.load(std::memory_order_acquire) == stopped;   // (E)
+            bool const over = (state_.load(std::memory_order_acquire) & pool_state::phase) == pool_state::stopped;  // (E)
             if (work const w = over ? work{} : take(me)) {
                 bool const last = gate_.leave() ? gate_.end_search() : true;
                 if (last && gate_.sleepers_approx() != 0 && work_in_sight()) gate_.notify();
+                if (woken) pass_on();
                 return w;
             }
             if (over) {
                 if (gate_.leave()) (void)gate_.end_search();
+                me.clock_in(worker::parked);
+                roster_.ended();
                 return {};
+            }
+            if (crowded()) [[unlikely]] {
+                // Whoever has been called has to look for work first: it was somebody's wake-up.
+                searching = gate_.leave();
+                if (!searching && roster_.may_leave()) {
+                    hand_over(me, nullptr);
+                    if (leave(me)) return {};
+                }
+                if (!searching) searching = gate_.try_begin_search();
+                continue;
             }
             if (!options_.idle.parks) {
                 searching = gate_.leave();
@@ -624,6 +744,7 @@ private:
                 bool const called_off = !gate_.sleep(key, guards ? &until : nullptr, searching);
                 set_awake(me.index, true);
                 me.clock_in(worker::searching);
+                woken = true;
                 if (called_off) {
                     if (patience < std::chrono::milliseconds(32)) patience *= 2;
                     continue;
@@ -638,7 +759,7 @@ private:
         backoff pause(64);
         for (std::uint32_t looks = 0;; ++looks) {
             if (work const w = take(me)) return w;
-            if (phase_.load(std::memory_order_relaxed) == stopped) return {};               // (E)
+            if (phase() == pool_state::stopped) return {};
             if (looks < options_.idle.relaxed_looks)
                 pause.pause();
             else if (looks < options_.idle.relaxed_looks + options_.idle.yielding_looks)
@@ -648,34 +769,37 @@ private:
         }
     }
 
+    /// A worker that was woken, perhaps in order to leave, has found work instead: another may leave.
+    void pass_on() noexcept {
+        if (crowded()) [[unlikely]] gate_.stir(1);
+    }
+
     void notice_idle() noexcept {
         if (idle_waiters_.load(std::memory_order_relaxed) != 0 && idle()) idle_events_.notify_all();  // (F)
     }
 
     void stop_threads() noexcept {
-        phase_.store(stopped, std::memory_order_release);                                   // (E)
+        roster_.close();
+        state_.fetch_or(pool_state::stopped, std::memory_order_release);                    // (E)
         gate_.notify_all();
-        for (auto& w : workers_)
-            if (w->thread.joinable()) w->thread.join();
+        roster_.join();
     }
 
     scheduler_options const                options_;
     std::shared_ptr<error_sink>            errors_;
-    std::vector<std::unique_ptr<worker>>   workers_;
+    alignas(cache_line_size) std::atomic<std::uint32_t> state_;
+    std::atomic<std::uint32_t>             closing_{0};
+    roster                                 roster_;
     std::unique_ptr<std::atomic<std::uint64_t>[]> awake_;
     alignas(cache_line_size) idle_gate     gate_;
     alignas(cache_line_size) event_count   joins_;          // workers wait here
     event_count                            outside_joins_;  // and other threads here
     injector<task>                         injector_;
     injector<task>                         returned_;       // tasks that were taken by somebody who cannot run them
-    alignas(cache_line_size) std::atomic<std::uint32_t> phase_{running};
-    std::atomic<std::uint32_t>             closing_{0};
     std::int64_t const                     born_;
     alignas(cache_line_size) std::atomic<std::uint32_t> idle_waiters_{0};
     event_count                            idle_events_;
-    std::atomic<std::uint64_t>             outside_finished_{0};
-    std::atomic<std::uint64_t>             outside_accepted_{0};
-    std::atomic<std::uint64_t>             discarded_{0};
+    pool_counts                            counts_;
     std::atomic<std::uint64_t>             outside_groups_{0};
     std::uint64_t const                    pool_id_ = (reinterpret_cast<std::uintptr_t>(this) / cache_line_size & 0xf'ffffU) << 10;
 };

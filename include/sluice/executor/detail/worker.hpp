@@ -45,6 +45,8 @@ struct error_sink {
 
 struct scheduler_options {
     std::size_t    workers;
+    std::size_t    fewest_workers;
+    std::size_t    most_workers;
     victim_options victims;
     idle_policy    idle;
     std::uint32_t  fetch;
@@ -77,10 +79,11 @@ struct work {
 
 struct alignas(cache_line_size) worker {
     using clock = std::chrono::steady_clock;
-    enum mode : std::uint8_t { busy, searching, parked };
+    enum mode : std::uint8_t { busy, searching, parked, absent };
 
-    worker(scheduler& s, std::size_t i, scheduler_options const& o)
-        : owner(s), index(i), tasks(256), victims(o.victims, i, o.workers, i + 1), timed(o.metrics) {}
+    /// `born`: the pool's; until its first thread starts the worker is absent.
+    worker(scheduler& s, std::size_t i, scheduler_options const& o, std::int64_t born)
+        : owner(s), index(i), tasks(256), victims(o.victims, i, o.most_workers, i + 1), timed(o.metrics), since(born) {}
 
     // The owner's part.
     scheduler&                      owner;
@@ -92,8 +95,9 @@ struct alignas(cache_line_size) worker {
     bool                            oldest_is_due = true;
     std::uint32_t                   help_depth = 0;
     bool const                      timed;
-    mode                            now = searching;
-    std::thread                     thread;
+    mode                            now = absent;
+    std::thread                     thread;             // this and the next: under the roster's lock
+    bool                            present = false;
     std::uint64_t const*            lineage = nullptr;  // of the task that runs here, if it is a group's
     std::uint64_t                   groups = 0;                   // how many were made here
 
@@ -101,9 +105,11 @@ struct alignas(cache_line_size) worker {
     alignas(cache_line_size) std::atomic<std::uint64_t> finished{0};
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<std::uint64_t> ran{0}, steals{0}, lost{0}, empty{0}, depth_sum{0}, depth_samples{0};
-    std::atomic<std::int64_t>  spent[3]{};
-    std::atomic<std::int64_t>  since{0};
-    std::atomic<std::uint8_t>  mode_seen{searching};
+    std::atomic<std::uint64_t> fetched{0}, returned{0}, voided{0};  // see pool_counts
+    std::atomic<std::int64_t>  spent[4]{};
+    std::atomic<std::int64_t>  since;
+    std::atomic<std::uint8_t>  mode_seen{absent};
+    std::atomic<std::int64_t>  busy_clock{0};  // twice the busy time up to now less, while busy, now; plus 1 while busy
 
     static void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
         counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);  // (stat)
@@ -122,8 +128,17 @@ struct alignas(cache_line_size) worker {
         sum.store(sum.load(std::memory_order_relaxed) + t - since.load(std::memory_order_relaxed),
                   std::memory_order_relaxed);                                               // (stat)
         since.store(t, std::memory_order_relaxed);                                          // (stat)
+        if ((now == busy) != (next == busy)) {
+            std::int64_t const b = busy_clock.load(std::memory_order_relaxed) >> 1;         // (stat)
+            busy_clock.store(next == busy ? 2 * (b - t) + 1 : 2 * (b + t), std::memory_order_relaxed);  // (stat)
+        }
         now = next;
         mode_seen.store(next, std::memory_order_relaxed);                                   // (stat)
+    }
+    /// Any thread: busy time, the open interval included, as one word tells it.
+    [[nodiscard]] std::int64_t busy_until_now() const noexcept {
+        std::int64_t const b = busy_clock.load(std::memory_order_relaxed);                  // (stat)
+        return (b & 1) != 0 ? (b >> 1) + ticks() : b >> 1;
     }
     void sample_depth() noexcept {
         if (!timed) return;

@@ -42,7 +42,8 @@ public:
     static void run(thread_pool& pool, std::uint64_t n, Partitioner const& p, Body& body, std::stop_token const& stop,
                     std::uint64_t stride) {
         std::uint64_t const pieces = (n - 1) / p.smallest() + 1;
-        std::size_t const   hands = pieces < pool.size() ? static_cast<std::size_t>(pieces) : pool.size();
+        std::size_t const   all = pool.size();  // once: it may change
+        std::size_t const   hands = pieces < all ? static_cast<std::size_t>(pieces) : all;
         if (hands < 2) {
             std::atomic<std::uint64_t> next{0};
             auto const stopped = [&] { return stop.stop_requested(); };
