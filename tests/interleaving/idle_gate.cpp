@@ -116,6 +116,53 @@ struct stop : client<2, 1> {
         }
     }
 };
+/// Two workers, one piece of work, and a request that one leaves, before or after it: one does the work, the other leaves.
+template <bool WorkFirst>
+struct fewer : client<2, 1> {
+    count surplus{0};
+    bool  crowded() { return surplus.load(std::memory_order_relaxed) != 0; }
+    bool  may_leave() {
+        std::uint32_t one = 1;
+        return surplus.compare_exchange_strong(one, 0, std::memory_order_relaxed, std::memory_order_relaxed);
+    }
+    void pass_on(bool woken) {
+        if (woken && crowded()) g.stir(1);
+    }
+    void thread(int i) {
+        if (i == 2) {
+            if (WorkFirst) submit();
+            surplus.store(1, std::memory_order_relaxed);
+            g.stir(1);
+            if (!WorkFirst) submit();
+            return;
+        }
+        bool searching = g.try_begin_search(), woken = false;
+        for (;;) {
+            if (searching && take()) {
+                if (g.end_search() && more()) g.notify();
+                return pass_on(woken);
+            }
+            std::uint32_t const key = g.announce(searching);
+            if (take()) {
+                bool const last = g.leave() ? g.end_search() : true;
+                if (last && g.sleepers_approx() != 0 && more()) g.notify();
+                return pass_on(woken);
+            }
+            if (crowded()) {
+                searching = g.leave();
+                if (!searching && may_leave()) return;
+            } else {
+                (void)g.sleep(key, static_cast<std::chrono::steady_clock::time_point const*>(nullptr), searching);
+                woken = true;
+            }
+            if (!searching) searching = g.try_begin_search();
+        }
+    }
+    void finish() {
+        require(surplus.load(std::memory_order_relaxed) == 0, "one has left");
+        client::finish();
+    }
+};
 /// A searcher that was stopped is no reason for a waiter to wait: notify_more calls the other.
 struct insists : client<2, 1> {
     insists() { require(g.try_begin_search(), "the searcher that will never come back"); }
@@ -161,6 +208,8 @@ int main(int argc, char** argv) {
         .add<one_one<way::ordered>>("work | submit ordered", {.stale = 3, .spurious = 1})
         .add<meeting>("meet | announce", {.stale = 3})
         .add<insists>("a stopped searcher", {.stale = 1})
+        .add<fewer<true>>("work | work | submit, one leaves", {.weak_only = true, .stale = 0, .preemptions = 2, .mutate = false})
+        .add<fewer<false>>("work | work | one leaves, submit", {.weak_only = true, .stale = 1, .preemptions = 1, .mutate = false})
         .add<two_one<way::notify>>("work | work | submit2", {.stale = 1, .preemptions = 2})
         .add<two_one<way::ordered>>("work | work | submit2 ordered", {.stale = 1, .preemptions = 2, .mutate = false})
         .add<two_search<way::notify>>("two searchers | submit2", {.stale = 1, .preemptions = 2, .mutate = false})

@@ -9,6 +9,7 @@
  *
  * NW workers, NS submitters, NI pieces of work each. RAMP: a worker that has taken something runs for ever (until the end):
  * each further piece then needs a worker of its own, NW >= NS * NI.
+ * WANTED: somebody asks for that many workers only, at any time; the others have to leave although nothing else happens.
  * Planted, one at a time; Spin must find an error in each:
  *   NO_RECHECK       no second look after the announcement
  *   NO_CALL          leave() does not take the call
@@ -18,6 +19,12 @@
  *   QUIET_STOP       the end wakes nobody
  *   ONE_FOR_ALL      a submitter relies on workers that are merely awake, not searching (with RAMP)
  *   STRAY_WAKE       a sleeper that is woken beside an open call sleeps again: the wake-up was meant for another
+ * and with WANTED
+ *   LEAVE_UNSEEN     a worker leaves and still counts as a sleeper
+ *   NO_PASS_ON       a worker that was woken and finds work tells nobody that there still is one too many (with RAMP)
+ *   QUIET_SHRINK     the request wakes nobody
+ *   EARLY_CROWD      looks whether it is one too many before the announcement, not after it
+ *   QUIET_HAND_OVER  a worker that leaves gives its work back and tells nobody
  */
 #ifndef NW
 #define NW 2
@@ -28,6 +35,9 @@
 #ifndef NI
 #define NI 1
 #endif
+#ifndef WANTED
+#define WANTED NW
+#endif
 #define MOST_SEARCHERS ((NW + 1) / 2)
 
 byte queue = 0;             /* work that can be seen */
@@ -36,6 +46,8 @@ byte epoch = 0, sleepers = 0, calls = 0, searchers = 0;  /* the word; each atomi
 bool parked[NW];            /* in the kernel */
 bool over = false;
 byte submitted = 0, ended = 0;
+byte staying = NW, wanted = NW;
+bool crowded = false;       /* staying > wanted, but for a moment */
 
 /* Wakes one thread in the kernel, any. */
 #if NW > 2
@@ -141,8 +153,58 @@ inline chain() {
     last = false
 }
 
+inline stir_one() {
+    atomic { epoch = epoch + 1 }
+    wake_one()
+}
+
+inline pass_on() {
+#ifndef NO_PASS_ON
+    if
+    :: woken && crowded -> stir_one()
+    :: else
+    fi;
+#endif
+    woken = false
+}
+
+/* Under the lock of the roster. */
+inline may_leave() {
+    atomic {
+        if
+        :: staying > wanted -> staying--; left = true
+        :: else -> left = false
+        fi;
+        crowded = (staying > wanted)
+    }
+}
+
+/* Has a piece of work in hand, and is one too many: gives it to the others. */
+inline leave_or_work_on() {
+#if WANTED < NW && !defined(RAMP)
+    if
+    :: crowded ->
+        if
+        :: sleepers == 0 -> may_leave()
+        :: else
+        fi
+    :: else
+    fi;
+    if
+    :: left ->
+        queue++;
+#ifndef QUIET_HAND_OVER
+        notify();
+#endif
+        goto done
+    :: else
+    fi;
+#endif
+    work_on()
+}
+
 proctype worker(byte me) {
-    bool searching, got, last, asleep, called, ends, idle;
+    bool searching, got, last, asleep, called, ends, idle, woken, left, early;
     byte key;
 search:
     begin_search();
@@ -151,11 +213,14 @@ look:
     :: searching ->
         take();
         if
-        :: got -> end_search(); chain(); work_on(); goto search
+        :: got -> end_search(); chain(); pass_on(); leave_or_work_on(); goto search
         :: else
         fi
     :: else
     fi;
+#ifdef EARLY_CROWD
+    early = crowded;
+#endif
     atomic {  /* announce */
         sleepers++;
         if
@@ -180,7 +245,7 @@ look:
             :: searching -> end_search()
             :: else -> last = (sleepers > 0)
             fi;
-            chain(); work_on(); goto search
+            chain(); pass_on(); leave_or_work_on(); goto search
         :: else
         fi
     :: else
@@ -196,6 +261,33 @@ look:
         goto done
     :: else
     fi;
+#if WANTED < NW
+#ifndef EARLY_CROWD
+    early = crowded;
+#endif
+    if
+    :: early ->
+        early = false;
+#ifdef LEAVE_UNSEEN
+        may_leave();
+        if
+        :: left -> goto done
+        :: else
+        fi;
+#endif
+        leave();
+        if
+        :: searching -> goto look
+        :: else ->
+            may_leave();
+            if
+            :: left -> goto done
+            :: else -> goto search
+            fi
+        fi
+    :: else
+    fi;
+#endif
 sleep:
 #ifdef STRAY_WAKE
     idle = (epoch == key);
@@ -215,6 +307,9 @@ sleep:
     :: else
     fi;
     leave();
+#if WANTED < NW
+    woken = true;
+#endif
     if
     :: searching -> goto look
     :: else -> goto search
@@ -236,13 +331,25 @@ proctype submitter() {
     submitted++
 }
 
+proctype resizer() {
+    byte i;
+    atomic { wanted = WANTED; crowded = (staying > wanted) }
+#ifndef QUIET_SHRINK
+    atomic { epoch = epoch + 1 }
+    for (i : 1 .. NW - WANTED) { wake_one() }
+#endif
+}
+
 init {
     byte i;
     atomic {
         for (i : 0 .. NW - 1) { run worker(i) }
         for (i : 1 .. NS) { run submitter() }
+#if WANTED < NW
+        run resizer()
+#endif
     }
-    submitted == NS && taken == NS * NI;   /* otherwise: somebody sleeps over work */
+    submitted == NS && taken == NS * NI && staying == WANTED;  /* otherwise: somebody sleeps over work, or stays */
     over = true;
 #ifndef QUIET_STOP
     epoch = epoch + 1;

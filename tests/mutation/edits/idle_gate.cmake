@@ -25,4 +25,7 @@ edit("more is left to the searcher" ${gate} [==[        while (sleepers(word) > 
   [==[        while (sleepers(word) > calls(word) && searchers(word) == 0) {]==])
 edit("a meeting of one" ${gate} [==[void meet() noexcept { word_.fetch_add(0, std::memory_order_acq_rel); }]==]
   [==[void meet() noexcept { (void)word_.load(std::memory_order_acquire); }]==])
+edit("stir wakes nobody" ${gate} [==[parker_.wake(word_, n);]==] [==[static_cast<void>(n);]==])
+edit("stir has no epoch" ${gate} [==[word_.fetch_add(one_epoch, std::memory_order_acq_rel);                              // (A)
+        parker_.wake(word_, n);]==] [==[parker_.wake(word_, n);]==])
 edit("ordered never looks" ${gate} [==[        if (sleepers(word) > calls(word)) notify();]==] [==[        static_cast<void>(word);]==])
