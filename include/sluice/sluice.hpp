@@ -81,6 +81,9 @@
 #endif
 #include <sluice/routing/placement_constraints.hpp>
 #include <sluice/routing/placement_score.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/point_policy.hpp>
+#endif
 #include <sluice/routing/power_of_two_choices.hpp>
 #include <sluice/routing/predictive_balancer.hpp>
 #include <sluice/routing/prequal.hpp>
@@ -90,8 +93,14 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/rendezvous_hash.hpp>
 #endif
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/replicas.hpp>
+#endif
 #include <sluice/routing/reported_weight.hpp>
 #include <sluice/routing/retry_exclusion.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/ring_hash.hpp>
+#endif
 #include <sluice/routing/round_robin.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/routing_table.hpp>

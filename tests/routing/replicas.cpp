@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/routing/replicas.hpp>
+#include <sluice/routing/ring_hash.hpp>
+
+#include "support/catch.hpp"
+#include "support/random.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+using sluice::hashed_key;
+using sluice::node_index;
+
+namespace {
+
+/// Knows only an owner: every second node, so that a walk has to look for the others at its end.
+struct no_order {
+    using node_type = int;
+    node_index n = 0;
+
+    std::size_t               size() const noexcept { return n; }
+    std::size_t               index_bound() const noexcept { return n; }
+    bool                      contains_index(node_index i) const noexcept { return i < n; }
+    std::optional<node_index> locate(hashed_key k) const noexcept {
+        if (n == 0) return std::nullopt;
+        return static_cast<node_index>(k.value % ((n + 1) / 2) * 2);
+    }
+    int                node(node_index i) const { return static_cast<int>(i) * 10; }
+    std::optional<int> pick(hashed_key k) const {
+        auto const i = locate(k);
+        return i ? std::optional(node(*i)) : std::nullopt;
+    }
+};
+static_assert(sluice::placement<no_order> && !sluice::ordered_placement<no_order>);
+
+sluice::ring_hash<> ring_of(std::size_t n) {
+    sluice::ring_hash<>      r({.virtual_nodes = 20});
+    std::vector<std::string> nodes;
+    for (std::size_t i = 0; i < n; ++i) nodes.push_back("n" + std::to_string(i));
+    r.add(nodes);
+    return r;
+}
+
+}  // namespace
+
+TEST_CASE("replicas: the different nodes of the points behind the key", "[routing][replicas][unit]") {
+    auto const r = ring_of(9);
+    auto const all = r.sorted_points();
+    for (auto const key : test::keys(200, test::seed())) {
+        auto i = std::lower_bound(all.begin(), all.end(), key, [](auto const& p, std::uint64_t k) { return p.point < k; });
+        std::vector<std::string> expected;
+        for (std::size_t n = 0; n < all.size(); ++n, ++i) {
+            if (i == all.end()) i = all.begin();
+            if (std::find(expected.begin(), expected.end(), r.node(i->node)) == expected.end()) expected.push_back(r.node(i->node));
+        }
+        REQUIRE(expected.size() == 9);
+        for (std::size_t const n : {0u, 1u, 3u, 9u, 12u}) {
+            auto const some = std::vector(expected.begin(), expected.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(n, 9)));
+            REQUIRE(r.pick_n(hashed_key(key), n) == some);
+            std::vector<node_index> indices(n);
+            REQUIRE(r.locate_n(hashed_key(key), indices) == some.size());
+            for (std::size_t k = 0; k < some.size(); ++k) REQUIRE(r.node(indices[k]) == some[k]);
+        }
+        std::vector<node_index> tried;
+        for (auto const& name : expected) {
+            REQUIRE(*r.pick_excluding(hashed_key(key), tried) == name);
+            REQUIRE(*sluice::pick_excluding(r, hashed_key(key), [&](node_index n) {
+                return std::find(tried.begin(), tried.end(), n) != tried.end();
+            }) == name);
+            tried.push_back(*r.index_of(name));
+        }
+        REQUIRE_FALSE(r.pick_excluding(hashed_key(key), tried));
+    }
+}
+
+TEST_CASE("replicas: a change of another node alters at most one", "[routing][replicas][law]") {
+    auto r = ring_of(12);
+    for (auto const key : test::keys(300, test::seed())) {
+        auto const before = r.pick_n(hashed_key(key), 4);
+        for (std::size_t n = 0; n < 12; ++n) {
+            std::string const gone = "n" + std::to_string(n);
+            bool const        is_one = std::find(before.begin(), before.end(), gone) != before.end();
+            auto const        skipping = [&](node_index i) { return r.node(i) == gone; };
+            auto              expected = before;
+            if (is_one) {  // the others keep their order, and a new last one comes
+                expected.erase(std::find(expected.begin(), expected.end(), gone));
+                auto const more = r.pick_n(hashed_key(key), 5);
+                expected.push_back(more.back());
+            }
+            REQUIRE(*sluice::pick_excluding(r, hashed_key(key), skipping) == expected.front());
+            if (n % 4 != key % 4) continue;  // the change itself, for some
+            r.remove(gone);
+            REQUIRE(r.pick_n(hashed_key(key), 4) == expected);
+            r.add(gone);
+            REQUIRE(r.pick_n(hashed_key(key), 4) == before);
+        }
+    }
+}
+
+TEST_CASE("replicas: a placement without an order gives each node once, too", "[routing][replicas][unit]") {
+    no_order const p{7};
+    for (auto const key : test::keys(50, test::seed())) {
+        auto some = sluice::pick_n(p, hashed_key(key), 7);
+        REQUIRE(some.front() == *p.pick(hashed_key(key)));
+        std::sort(some.begin(), some.end());
+        REQUIRE(some == std::vector{0, 10, 20, 30, 40, 50, 60});
+        std::vector<node_index> const even{0, 2, 4, 6};
+        REQUIRE(*sluice::locate_excluding(p, hashed_key(key), even) % 2 == 1);
+    }
+    REQUIRE(sluice::pick_n(no_order{}, hashed_key(1), 3).empty());
+    REQUIRE_FALSE(sluice::locate_excluding(no_order{}, hashed_key(1), std::vector<node_index>()));
+}
