@@ -61,6 +61,9 @@
 #include <sluice/routing/jump_hash.hpp>
 #endif
 #if __has_include(<xxhash.h>)
+#include <sluice/routing/ketama_points.hpp>
+#endif
+#if __has_include(<xxhash.h>)
 #include <sluice/routing/key_splitter.hpp>
 #endif
 #include <sluice/routing/least_loaded.hpp>
