@@ -114,6 +114,9 @@
 #include <sluice/routing/shard_splitter.hpp>
 #include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/slow_start.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/spread_constraint.hpp>
+#endif
 #include <sluice/routing/static_stride.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/subset.hpp>
