@@ -71,6 +71,9 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/memento_hash.hpp>
 #endif
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/named_buckets.hpp>
+#endif
 #include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_states.hpp>

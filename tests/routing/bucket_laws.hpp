@@ -30,6 +30,7 @@ using sluice::node_index;
 struct law_options {
     bool   only_last = false;        ///< buckets go in the reverse order of their coming (jump)
     bool   order_is_state = false;   ///< indices and owners depend on the sequence of changes (anchor, memento)
+    bool   undoes = true;            ///< with state in the order: each add gives back what was removed last (not dx)
     double share_deviation = 0;      ///< relative standard deviation of a node's share, besides that of the sample
     double moved_between_old = 0;    ///< most keys that may move between old nodes, as a share of all (maglev)
     int    nodes = 20;
@@ -194,6 +195,7 @@ void same_members_same_owners(Make make, law_options options) {
     auto const ks = keys(options.keys / 4, seed() + 1);
     auto       p = make();
     if (options.order_is_state || options.only_last) {
+        if (!options.undoes) return;
         std::vector<std::vector<std::optional<node_index>>> history;
         std::vector<node_index>                             gone;
         for (int i = 0; i < options.nodes; ++i) add_node(p, i);
