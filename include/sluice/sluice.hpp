@@ -74,6 +74,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/named_buckets.hpp>
 #endif
+#include <sluice/routing/nearest.hpp>
 #include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_states.hpp>
