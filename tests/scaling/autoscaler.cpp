@@ -206,6 +206,15 @@ TEST_CASE("autoscaler: provisioned is not known", "[scaling][autoscaler][unit]")
     REQUIRE(autoscaler(obedient{}).decide({}, time_point{}).desired == 1);
 }
 
+TEST_CASE("autoscaler: decisions that change nothing prolong no pause", "[scaling][autoscaler][unit]") {
+    auto o = free_options();
+    o.cooldown = {.up = 60s, .down = 60s};
+    autoscaler a(obedient{}, o);
+    REQUIRE(a.decide(wants(20, 10), time_point(0s)).desired == 20);
+    for (int t = 15; t < 60; t += 15) REQUIRE(a.decide(wants(t < 30 ? 20 : 5, 20), time_point(t * 1s)).desired == 20);
+    REQUIRE(a.decide(wants(5, 20), time_point(60s)).desired == 5);
+}
+
 TEST_CASE("autoscaler: when to look again", "[scaling][autoscaler][unit]") {
     struct hurried {
         duration       in{};

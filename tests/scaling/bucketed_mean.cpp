@@ -80,7 +80,8 @@ TEST_CASE("bucketed_mean: as a naive one", "[scaling][bucketed_mean][property]")
             double sum = 0, n = 0;
             for (auto const& [i, v] : all)
                 if (i > now - 11) sum += v.first / v.second, n += 1;
-            if (gaps == bucket_gaps::zero && n > 0) n = static_cast<double>(all.rbegin()->first - std::max(all.begin()->first, now - 10) + 1);
+            if (gaps == bucket_gaps::zero && n > 0)
+                n = static_cast<double>(all.rbegin()->first - std::max(all.begin()->first, now - 10) + 1);
             auto const mean = m.mean(t);
             REQUIRE(mean.has_value() == (n > 0));
             if (mean) REQUIRE(*mean == Approx(sum / n));

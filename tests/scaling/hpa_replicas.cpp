@@ -71,6 +71,7 @@ TEST_CASE("hpa_replicas: who has no metric makes the change smaller", "[scaling]
     // Full is what the target allows, where that is more than what was requested.
     REQUIRE(hpa_by_utilisation(plus(of({600}), 1, missing), 2, 300) == 2);
     REQUIRE(hpa_by_average(plus(of({30, 30}), 1, missing), 3, 15) == 4);
+    REQUIRE(hpa_by_average(plus(of({21, 21}), 2, missing), 4, 10) == 4);  // the second look is within the tolerance
     REQUIRE(hpa_by_average(plus(of({10, 10}), 2, missing), 4, 20) == 3);  // (10 + 10 + 20 + 20) / 4 = 15
 }
 

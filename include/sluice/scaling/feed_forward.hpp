@@ -17,8 +17,9 @@
 ///
 /// Workers ordered now work after start_delay, so the backlog that counts is the one of then: what is ready and what was
 /// ordered before works on it meanwhile. So a backlog that is being dealt with is not dealt with twice; nor are those that are
-/// to deal with it dismissed, as long as the largest backlog from now to then needs them. `drain` is at least one period; with drain_from::present, which looks at the backlog of now and cannot know, it is at least
-/// period × (d + 1)^(d + 1) / d^d for a delay of d periods: 1, 4, 6.75, 9.5 periods for d = 0, 1, 2, 3.
+/// to deal with it dismissed, as long as the largest backlog from now to then needs them. `drain` is at least one period; with
+/// drain_from::present, which looks at the backlog of now and cannot know, it is at least period × (d + 1)^(d + 1) / d^d for a
+/// delay of d periods: 1, 4, 6.75, 9.5 periods for d = 0, 1, 2, 3.
 ///
 /// Unknown      arrival rate, service time: busy workers / target, which is all that they can show
 ///              queue length: never fewer than are provisioned, unless drain is empty
