@@ -94,7 +94,7 @@ void random_operations(int kind, std::size_t most, int steps) {
         }
         if (m.points.empty() || step % 7 != 0) continue;
         compare(table, m, rng());
-        std::uint64_t const near = m.points[rng() % m.points.size()].first;
+        std::uint64_t const near = m.points[static_cast<std::size_t>(rng() % m.points.size())].first;
         for (std::uint64_t const key : {near, near + 1, near - 1}) compare(table, m, key);
         for (std::uint64_t const key : {std::uint64_t{0}, UINT64_MAX}) compare(table, m, key);
     }
@@ -134,6 +134,6 @@ TEMPLATE_TEST_CASE("point_table: many points at once are in the same order", "[r
     table.refill_all();
     for (int n = 0; n < 50; ++n) {
         compare(table, m, rng());
-        compare(table, m, m.points[rng() % size].first + rng() % 3 - 1);
+        compare(table, m, m.points[static_cast<std::size_t>(rng() % size)].first + rng() % 3 - 1);
     }
 }

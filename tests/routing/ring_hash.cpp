@@ -131,7 +131,7 @@ void random_changes(unsigned virtual_nodes, int steps) {
         naive<decltype(r)> const model(Points(), members);
         REQUIRE(r.points() == model.points.size());
         for (int n = 0; n < 20; ++n) {
-            auto const near = model.points[rng() % model.points.size()].where;
+            auto const near = model.points[static_cast<std::size_t>(rng() % model.points.size())].where;
             for (std::uint64_t const key : {rng(), near, near + 1, near - 1}) REQUIRE(*r.pick(hashed_key(key)) == model.owner(key));
         }
     }

@@ -76,7 +76,7 @@ TEST_CASE("spread_constraint: the rule holds in crooked clusters, and a change a
         ring r = ring_of({members.begin(), members.end()});
         for (int n = 0; n < 8; ++n) {
             hashed_key const  key(rng());
-            std::size_t const wanted = 1 + rng() % 6;
+            auto const        wanted = static_cast<std::size_t>(1 + rng() % 6);
             auto const        before = sluice::pick_replicas(r, key, wanted, apart(r)).nodes;
             REQUIRE(before == naive(r, key, wanted));
             int const  other = *std::next(members.begin(), static_cast<std::ptrdiff_t>(rng() % members.size()));
