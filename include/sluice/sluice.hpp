@@ -44,6 +44,9 @@
 #endif
 #include <sluice/routing/balancer.hpp>
 #include <sluice/routing/balancer_ref.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/routing/bounded_load.hpp>
+#endif
 #include <sluice/routing/cost_aware.hpp>
 #include <sluice/routing/dns_record_set.hpp>
 #if __has_include(<xxhash.h>)
