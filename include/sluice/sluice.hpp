@@ -115,6 +115,8 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/routing_table.hpp>
 #endif
+#include <sluice/routing/service_directory.hpp>
+#include <sluice/routing/service_registry.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/session_affinity.hpp>
 #endif
