@@ -117,6 +117,7 @@
 #endif
 #include <sluice/routing/service_directory.hpp>
 #include <sluice/routing/service_registry.hpp>
+#include <sluice/routing/service_registry_driver.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/session_affinity.hpp>
 #endif
