@@ -70,6 +70,7 @@
 #include <sluice/routing/key_splitter.hpp>
 #endif
 #include <sluice/routing/least_loaded.hpp>
+#include <sluice/routing/least_loaded_heap.hpp>
 #include <sluice/routing/load_metric.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/routing/memento_hash.hpp>

@@ -5,9 +5,10 @@
 /// least_loaded — the node with the least load of all, by any load_metric.
 ///
 /// Use it for     few nodes, or a load that all clients see alike
-/// Not for        many clients with loads seen late: all run to the same node (power_of_two_choices); hundreds of nodes
+/// Not for        many clients with loads seen late: all run to the same node (power_of_two_choices); hundreds of nodes, unless
+///                one thread does it all (least_loaded_heap)
 /// Thread-safety  choose: any thread, each with its own random numbers; as safe as reading the nodes
-/// Complexity     O(n); one random number for each tie with the best so far
+/// Complexity     O(n), twice where several are equal, and then one random number
 /// Errors         none; noexcept if the metric is
 ///
 /// Among equals each is as likely as any other: the first would get all the work of an idle fleet.
@@ -43,10 +44,23 @@ public:
             if (!node_usable(nodes[i])) continue;
             auto const load = load_(nodes[i], now);
             if (least < load) continue;
-            equals = load < least ? 1 : equals + 1;
-            if (equals > 1 && uniform_below(rng, equals) != 0) continue;  // the k-th of equals with 1 / k: each alike
-            least = load;
+            if (load < least) {
+                least = load;
+                best = i;
+                equals = 1;
+            } else {
+                ++equals;
+            }
+        }
+        if (equals == 1) return static_cast<node_index>(best);
+        // Loads that change meanwhile may leave fewer of them: then it is the last that is found.
+        std::uint64_t left = uniform_below(rng, equals);
+        for (std::size_t i = best; left > 0 && ++i < n;) {
+            if (!node_usable(nodes[i])) continue;
+            auto const load = load_(nodes[i], now);
+            if (least < load || load < least) continue;
             best = i;
+            --left;
         }
         return static_cast<node_index>(best);
     }
