@@ -73,6 +73,9 @@
 #include <sluice/routing/least_loaded_heap.hpp>
 #include <sluice/routing/load_metric.hpp>
 #if __has_include(<xxhash.h>)
+#include <sluice/routing/maglev.hpp>
+#endif
+#if __has_include(<xxhash.h>)
 #include <sluice/routing/memento_hash.hpp>
 #endif
 #if __has_include(<xxhash.h>)

@@ -29,6 +29,7 @@
 #include <sluice/routing/detail/bucket_draws.hpp>
 #include <sluice/routing/detail/exponential_race.hpp>
 #include <sluice/routing/detail/member_table.hpp>
+#include <sluice/routing/detail/weight.hpp>
 #include <sluice/routing/hashed_key.hpp>
 #include <sluice/routing/node_index.hpp>
 
@@ -38,7 +39,6 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <utility>
@@ -162,8 +162,7 @@ private:
     };
 
     static void require_weight(double weight) {
-        detail::require_option(weight > 0 && weight <= std::numeric_limits<double>::max(),
-                               "rendezvous_hash: weight (> 0, finite)", weight);
+        detail::require_option(detail::is_weight(weight), "rendezvous_hash: weight (> 0, finite)", weight);
     }
     void compare_weights() noexcept {
         equal_ = std::all_of(runners_.begin(), runners_.end(),

@@ -13,14 +13,13 @@
 /// Each runner needs an exponentially distributed time: its hash gives the uniform number. The first one is each runner with
 /// a probability of its share of the weights. Equal weights come in the order of their hashes.
 
-#include <sluice/core/assert.hpp>
 #include <sluice/core/detail/wide.hpp>
+#include <sluice/routing/detail/weight.hpp>
 
 #include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 
 namespace sluice::detail {
 
@@ -31,17 +30,10 @@ struct race_speed {
 
     race_speed() noexcept = default;
     explicit race_speed(double weight) noexcept {
-        static_assert(std::numeric_limits<double>::is_iec559 && sizeof(double) == 8);
-        SLUICE_ASSERT(weight > 0);
-        auto const    bits = std::bit_cast<std::uint64_t>(weight);
-        auto const    field = static_cast<int>(bits >> 52);
-        std::uint64_t digits = bits & ((std::uint64_t{1} << 52) - 1);
-        if (field != 0) digits |= std::uint64_t{1} << 52;
-        int const shift = std::countl_zero(digits);
-        auto const normal = digits << shift;  // weight = normal · 2^(max(field, 1) − 1075 − shift)
         constexpr std::uint64_t half = std::uint64_t{1} << 63;
-        mantissa = multiply_divide(half, half, normal, round_to::floor);
-        exponent = shift - (field != 0 ? field : 1);
+        binary_weight const     w(weight);
+        mantissa = multiply_divide(half, half, w.mantissa, round_to::floor);
+        exponent = -w.exponent;
     }
 
     friend bool operator==(race_speed const&, race_speed const&) noexcept = default;
@@ -77,7 +69,7 @@ inline constexpr auto race_table = [] {
     int const  zeros = std::countl_zero(time);
     auto const product = multiply_wide(time << zeros, speed.mantissa).high;
     int const  more = std::countl_zero(product);
-    auto const exponent = static_cast<std::uint64_t>(2200 + speed.exponent - zeros - more);  // 77 … 2263
+    auto const exponent = static_cast<std::uint64_t>(1100 + speed.exponent - zeros - more);  // 74 … 2236
     return (exponent << 52) | (((product << more) << 1) >> 12);
 }
 

@@ -63,6 +63,7 @@ public:
 
     /// The lowest index that is nobody's.
     [[nodiscard]] node_index free_index() const noexcept {
+        if (order_.size() == nodes_.size()) return static_cast<node_index>(nodes_.size());
         auto const is_free = [](std::optional<Node> const& n) { return !n.has_value(); };
         return static_cast<node_index>(std::find_if(nodes_.begin(), nodes_.end(), is_free) - nodes_.begin());
     }
