@@ -79,6 +79,9 @@
 #include <sluice/routing/memento_hash.hpp>
 #endif
 #if __has_include(<xxhash.h>)
+#include <sluice/routing/multi_probe_hash.hpp>
+#endif
+#if __has_include(<xxhash.h>)
 #include <sluice/routing/named_buckets.hpp>
 #endif
 #include <sluice/routing/nearest.hpp>
