@@ -14,8 +14,8 @@
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/peak_ewma.hpp>
 
-#include <flow/workload.hpp>
 #include <support/bench.hpp>
+#include <support/threads.hpp>
 
 #include <atomic>
 #include <cmath>
@@ -82,7 +82,7 @@ void register_choose(std::string const& name, bool shared) {
                     for (auto _ : state) {
                         std::vector<std::vector<std::uint64_t>> tallies(threads, std::vector<std::uint64_t>(n + 16));
                         std::atomic<bool>                       none{false};
-                        double const elapsed = flow::together(threads, [&](unsigned thread) {
+                        double const elapsed = together(threads, [&](unsigned thread) {
                             auto  session = subject.session(thread + 1);
                             auto& tally = tallies[thread];
                             for (std::uint64_t i = 0; i < calls; ++i) {

@@ -13,13 +13,9 @@
 #include <support/threads.hpp>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
-#include <vector>
 
 namespace bench::flow {
 
@@ -34,44 +30,6 @@ struct setting {
 constexpr setting generous{1'000'000, 1'000'000'000, std::uint64_t{1} << 31};
 /// One an hour, and that one is taken before the clock starts.
 constexpr setting shut{1, 3'600'000'000'000, 1};
-
-/// body(thread) on each of `threads` threads, each on a core of its own; seconds from the common start to the last end.
-/// One more thread sleeps meanwhile: while a process has a single thread, glibc's mutex leaves its atomic operations out.
-template <class Body>
-double together(unsigned threads, Body body) {
-    affinity_guard const     guard;
-    std::atomic<unsigned>    ready{0};
-    std::atomic<bool>        go{false};
-    std::vector<std::thread> others;
-    for (unsigned i = 1; i < threads; ++i)
-        others.emplace_back([&, i] {
-            pin_to(static_cast<int>(i));
-            ready.fetch_add(1, std::memory_order_release);
-            while (!go.load(std::memory_order_acquire)) {}
-            body(i);
-        });
-    std::mutex              mutex;
-    std::condition_variable over;
-    bool                    is_over = false;
-    std::thread             sleeper([&] {
-        std::unique_lock lock(mutex);
-        over.wait(lock, [&] { return is_over; });
-    });
-    pin_to(0);
-    while (ready.load(std::memory_order_acquire) + 1 != threads) std::this_thread::yield();
-    auto const start = clock::now();
-    go.store(true, std::memory_order_release);
-    body(0u);
-    for (auto& t : others) t.join();
-    double const elapsed = seconds_since(start);
-    {
-        std::lock_guard const lock(mutex);
-        is_over = true;
-    }
-    over.notify_one();
-    sleeper.join();
-    return elapsed;
-}
 
 /// `calls` by each thread; ask(session, i) says whether the i-th was admitted; `admitted` of all must have been.
 template <class Subject, class Ask>

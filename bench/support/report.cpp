@@ -54,6 +54,13 @@ constexpr metric metrics[] = {
     {"ns_per_call", "ns per call and thread"},
     {"bytes_per_key", "bytes per key"},
     {"us_per_call", "µs per call"},
+    {"ns_per_lookup", "ns per look-up"},
+    {"bytes_per_node", "bytes per node"},
+    {"ms_per_build", "ms to build"},
+    {"us_per_change", "µs per node added or removed"},
+    {"us_per_fit", "µs per fit"},
+    {"us_per_interval", "µs per interval"},
+    {"ns_per_decision", "ns per decision"},
 };
 
 /// The subject whose figure is 1.00 in the ratio column: the best one whose name begins like this.
@@ -67,6 +74,8 @@ constexpr reference references[] = {
     {"loop", "thousand", "tbb"},          {"loop", "", "openmp"},         {"wake", "", "futex"},
     {"idle", "", "asio"},                 {"memory", "", "asio"},         {"compile", "", "std_headers"},
     {"flow", "keyed", "mutex_shards"},    {"flow", "permit", "semaphore"}, {"flow", "", "mutex_bucket"},
+    {"placement", "read", "bare"},        {"placement", "", "sorted_vector"}, {"balancer", "", "linear_scan"},
+    {"scaling", "", "naive"},
 };
 
 enum class rule {
@@ -131,12 +140,36 @@ constexpr target targets[] = {
     {"flow", "acquire", "time:injected/threads:2", "ns_per_call", "leased", rule::at_most, 2},
     {"flow", "keyed", "keys:1000000/threads:2", "ns_per_call", "keyed", rule::at_most, 16},
     {"flow", "permit", "time:injected/threads:1", "ns_per_call", "concurrency_limiter", rule::at_most, 35},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "ring_hash", rule::at_most, 5},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "ring_hash", rule::ratio, 1. / 20, "sorted_vector"},
+    {"placement", "lookup", "nodes:1000/dependent", "ns_per_lookup", "ring_hash", rule::at_most, 30},
+    {"placement", "lookup", "nodes:1000/throughput", "bytes_per_node", "ring_hash", rule::at_most, 2048},
+    {"placement", "add_one", "nodes:1000", "us_per_change", "ring_hash", rule::at_most, 300},
+    {"placement", "remove_one", "nodes:1000", "us_per_change", "ring_hash", rule::at_most, 300},
+    {"placement", "build", "nodes:1000", "ms_per_build", "ring_hash", rule::at_most, 3},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "maglev", rule::at_most, 1},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "jump_hash", rule::at_most, 50},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "anchor_hash", rule::at_most, 12},
+    {"placement", "lookup", "nodes:100/throughput", "ns_per_lookup", "rendezvous_hash", rule::at_most, 100},
+    {"placement", "read", "readers:2", "ns_per_lookup", "routing_table", rule::difference, 1, "bare"},
+    {"balancer", "choose", "nodes:1000/threads:1", "ns_per_call", "static_stride", rule::at_most, 16},
+    {"balancer", "choose", "nodes:1000/threads:1", "ns_per_call", "edf", rule::at_most, 60},
+    {"balancer", "choose", "nodes:1000/threads:1", "ns_per_call", "p2c_peak_ewma", rule::at_most, 25},
+    {"scaling", "usl_fit", "points:32", "us_per_fit", "sluice", rule::at_most, 50},
+    {"scaling", "profile_interval", "points:32", "us_per_interval", "sluice", rule::at_most, 2000},
+    {"scaling", "erlang_c", "servers:1000000", "us_per_call", "sluice", rule::at_most, 10'000},
+    {"scaling", "decide", "stages:all", "ns_per_decision", "sluice", rule::at_most, 200},
 };
 
 constexpr std::string_view ours[]     = {"sluice", "chase_lev", "split", "bounded", "thread_pool", "token_bucket",
-                                         "gcra",   "leased",    "keyed", "concurrency_limiter"};
+                                         "gcra",   "leased",    "keyed", "concurrency_limiter",
+                                         "ring_hash", "maglev", "jump_hash", "anchor_hash", "rendezvous_hash", "memento_hash",
+                                         "dx_hash", "multi_probe_hash", "routing_table", "static_stride", "edf", "p2c",
+                                         "p2c_peak_ewma", "least_loaded", "weighted_round_robin", "round_robin", "random",
+                                         "weighted_random"};
 constexpr std::string_view families[] = {"forkjoin", "post",   "future",  "loop", "deque",
-                                         "wake",     "idle",   "memory",  "flow", "compile"};
+                                         "wake",     "idle",   "memory",  "flow", "placement",
+                                         "balancer", "scaling", "compile"};
 
 // --- what was measured ----------------------------------------------------------------------------------------------
 

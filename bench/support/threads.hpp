@@ -2,10 +2,17 @@
 #pragma once
 
 /// @file
-/// What the operating system knows about threads: where they may run, what they have used. Linux only; elsewhere the
-/// functions say so and the benchmark is skipped.
+/// What the operating system knows about threads: where they may run, what they have used (Linux only; elsewhere the
+/// functions say so and the benchmark is skipped), and several of them at once.
 
+#include <support/bench.hpp>
+
+#include <atomic>
+#include <condition_variable>
 #include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #if defined(__linux__)
 #include <sched.h>
@@ -63,6 +70,44 @@ struct usage {
     }
 #endif
     return result;
+}
+
+/// body(thread) on each of `threads` threads, each on a core of its own; seconds from the common start to the last end.
+/// One more thread sleeps meanwhile: while a process has a single thread, glibc's mutex leaves its atomic operations out.
+template <class Body>
+double together(unsigned threads, Body body) {
+    affinity_guard const     guard;
+    std::atomic<unsigned>    ready{0};
+    std::atomic<bool>        go{false};
+    std::vector<std::thread> others;
+    for (unsigned i = 1; i < threads; ++i)
+        others.emplace_back([&, i] {
+            pin_to(static_cast<int>(i));
+            ready.fetch_add(1, std::memory_order_release);
+            while (!go.load(std::memory_order_acquire)) {}
+            body(i);
+        });
+    std::mutex              mutex;
+    std::condition_variable over;
+    bool                    is_over = false;
+    std::thread             sleeper([&] {
+        std::unique_lock lock(mutex);
+        over.wait(lock, [&] { return is_over; });
+    });
+    pin_to(0);
+    while (ready.load(std::memory_order_acquire) + 1 != threads) std::this_thread::yield();
+    auto const start = clock::now();
+    go.store(true, std::memory_order_release);
+    body(0u);
+    for (auto& t : others) t.join();
+    double const elapsed = seconds_since(start);
+    {
+        std::lock_guard const lock(mutex);
+        is_over = true;
+    }
+    over.notify_one();
+    sleeper.join();
+    return elapsed;
 }
 
 }  // namespace bench
