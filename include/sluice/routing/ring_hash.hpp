@@ -7,8 +7,10 @@
 /// Use it for     shards and caches whose nodes come and go, with weights: a change moves only keys to or from that node
 /// Not for        the most even shares (maglev, jump_hash), or few nodes with exact ones (rendezvous_hash)
 /// Thread-safety  a value: any number of readers, or one writer
-/// Complexity     look-up: one line of 64 bytes, expected. add, remove, set_weight: as many as the node has points; when the
-///                number of points has grown by half, all of them are copied once. add of many: one pass over all points
+/// Complexity     look-up: one line of 64 bytes, expected; points that crowd in one place are gone through. add, remove,
+///                set_weight: as many lines as the node has points, but after growth by a third, or much shrinking, all
+///                points are placed anew. add of many: that, once. walk: one turn. Indices and names: O(log nodes) to find,
+///                O(nodes) to keep in order, 16 bytes each
 /// Errors         std::invalid_argument: virtual_nodes 0 or > 2^24; a weight that is not a number, <= 0 or for more than 2^24
 ///                points; add of a node that is there, remove and set_weight of one that is not. std::length_error: more than
 ///                2^29 points. Whatever throws, also std::bad_alloc, changes nothing. remove needs no memory
