@@ -43,8 +43,9 @@ if(failed)
 endif()
 
 if(NOT DEFINED BENCH OR BENCH)
-  message(STATUS "The quick benchmark: a minute to build, under two to run (-DBENCH=OFF leaves it out)")
-  set(forward)
+  message(STATUS "The quick benchmark of the executor and what it is made of: a minute to build, under two to run (-DBENCH=OFF "
+    "leaves it out; cmake -P bench/run.cmake has routing and scaling as well)")
+  set(forward "-DFAMILY=^(deque|forkjoin|post|future|loop|wake|idle|memory|flow|compile)$")
   if(CXX)
     list(APPEND forward -DCXX=${CXX})
   endif()
