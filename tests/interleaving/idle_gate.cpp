@@ -63,6 +63,7 @@ struct client {
         require(g.sleepers_approx() == 0, "nobody counts as asleep");
         require(g.searchers_approx() == 0, "nobody counts as searching");
         require(g.under_way_approx() == 0, "no call is open");
+        require(g.idle_approx() == 0, "nobody sleeps or searches");
     }
 };
 
@@ -132,6 +133,7 @@ struct fewer : client<2, 1> {
         if (i == 2) {
             if (WorkFirst) submit();
             surplus.store(1, std::memory_order_relaxed);
+            g.limit_searchers(1);
             g.stir(1);
             if (!WorkFirst) submit();
             return;
@@ -208,8 +210,8 @@ int main(int argc, char** argv) {
         .add<one_one<way::ordered>>("work | submit ordered", {.stale = 3, .spurious = 1})
         .add<meeting>("meet | announce", {.stale = 3})
         .add<insists>("a stopped searcher", {.stale = 1})
-        .add<fewer<true>>("work | work | submit, one leaves", {.weak_only = true, .stale = 0, .preemptions = 2, .mutate = false})
-        .add<fewer<false>>("work | work | one leaves, submit", {.weak_only = true, .stale = 1, .preemptions = 1, .mutate = false})
+        .add<fewer<true>>("work | work | submit, one leaves", {.weak_only = true, .stale = 1, .preemptions = 1})
+        .add<fewer<false>>("work | work | one leaves, submit", {.weak_only = true, .stale = 0, .preemptions = 2, .mutate = false})
         .add<two_one<way::notify>>("work | work | submit2", {.stale = 1, .preemptions = 2})
         .add<two_one<way::ordered>>("work | work | submit2 ordered", {.stale = 1, .preemptions = 2, .mutate = false})
         .add<two_search<way::notify>>("two searchers | submit2", {.stale = 1, .preemptions = 2, .mutate = false})

@@ -182,7 +182,7 @@ private:
     }
 
     Atom<std::uint64_t>          word_;
-    std::atomic<std::uint32_t>   most_searchers_;  // no step of the protocol, so not an Atom: any number will do
+    Atom<std::uint32_t>          most_searchers_;  // no step of the protocol: any number will do
     [[no_unique_address]] Parker parker_;
 };
 
