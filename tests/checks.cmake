@@ -31,7 +31,7 @@ else()
   string(APPEND compilers ,g++)
 endif()
 sluice_add_check(headers -DCOMPILERS=${compilers} -DFLAGS=${xxhash_flag})
-set_tests_properties(check/headers PROPERTIES PROCESSORS 2)
+set_tests_properties(check/headers PROPERTIES PROCESSORS 2 TIMEOUT 1500)
 
 # What must not compile.
 function(sluice_add_fail_test name source)
