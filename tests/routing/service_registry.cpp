@@ -459,15 +459,16 @@ TEST_CASE("service_registry: when memory runs out a call has no effect, and the 
             told = 0;
             auto const version = r.version();
             auto const before = shown(r, "service") + "," + shown(r, "other");
+            auto       answer = registry_answer::registered;
             auto const act = [&] {
                 switch (call) {
-                case add: return r.register_instance({.service = "service", .id = "y", .incarnation = 1}, at(10s)), 1;
-                case again: return r.register_instance({.service = "other", .id = "x", .incarnation = 2}, at(10s)), 1;
+                case add: return answer = r.register_instance({.service = "service", .id = "y", .incarnation = 1}, at(10s)).answer, 1;
+                case again: return answer = r.register_instance({.service = "other", .id = "x", .incarnation = 2}, at(10s)).answer, 1;
                 case update: return r.register_instance({.service = "other", .id = "x", .zone = "z", .incarnation = 2}, at(10s)), 1;
                 case beat: return r.heartbeat("other", "x", 1, at(10s)), 1;
                 case leave: return r.deregister("other", "x", 1, at(10s)), 1;
                 case unknown: return r.deregister("other", "a name that nobody has ever heard of before", 1, at(10s)), 0;
-                case silent: return r.register_instance({.service = "service", .id = "z", .incarnation = 1}, at(10s)), 1;
+                case silent: return answer = r.register_instance({.service = "service", .id = "z", .incarnation = 1}, at(10s)).answer, 1;
                 default: return r.expire(at(30s)), 2;
                 }
             };
@@ -492,6 +493,7 @@ TEST_CASE("service_registry: when memory runs out a call has no effect, and the 
                 REQUIRE(n >= (call == unknown ? 3u : 4u));
             }
             REQUIRE(told == expected);
+            REQUIRE(answer == registry_answer::registered);
             REQUIRE(r.version() == version + (expected > 0 ? 1 : 0));
             r.expire(at(200s));
             r.expire(at(500s));
