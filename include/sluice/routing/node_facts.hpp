@@ -23,6 +23,7 @@
 
 #include <sluice/core/clock.hpp>
 #include <sluice/routing/balancer.hpp>
+#include <sluice/routing/load_metric.hpp>
 
 #include <cmath>
 #include <concepts>
@@ -92,7 +93,7 @@ namespace detail {
 /// Whether one more task would find a less loaded for its weight than b. Both usable.
 template <class A, class B>
 [[nodiscard]] constexpr bool lighter(A const& a, B const& b) noexcept {
-    return (std::uint64_t{node_in_flight(a)} + 1) * node_weight(b) < (std::uint64_t{node_in_flight(b)} + 1) * node_weight(a);
+    return in_flight_load()(a, time_point{}) < in_flight_load()(b, time_point{});
 }
 
 }  // namespace detail
