@@ -70,10 +70,9 @@ public:
             std::uint64_t       turn = ticket - round * n;
             while (turn >= n) turn -= n, ++round;
             auto const          i = static_cast<std::size_t>(turn);
-            std::uint32_t const w = scaled_[i];
-            auto const offset = static_cast<std::uint32_t>(turn % modulus) * 32767u % modulus;
-            auto const phase = w * static_cast<std::uint32_t>(round % modulus) % modulus + offset;
-            if (phase % modulus < modulus - w) continue;
+            std::uint64_t const w = scaled_[i];
+            if (round >= modulus) [[unlikely]] round %= modulus;
+            if ((w * round + 32767u * turn) % modulus < modulus - w) continue;
             if (i < known && node_usable(nodes[i])) return static_cast<node_index>(i);
         }
         return draw(nodes, known, rng);
