@@ -142,6 +142,8 @@ constexpr target targets[] = {
     {"flow", "permit", "time:injected/threads:1", "ns_per_call", "concurrency_limiter", rule::at_most, 35},
     {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "ring_hash", rule::at_most, 5},
     {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "ring_hash", rule::ratio, 1. / 20, "sorted_vector"},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "ring_hash_each", rule::at_most, 5},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "ring_hash_each", rule::ratio, 1. / 20, "sorted_vector"},
     {"placement", "lookup", "nodes:1000/dependent", "ns_per_lookup", "ring_hash", rule::at_most, 30},
     {"placement", "lookup", "nodes:1000/throughput", "bytes_per_node", "ring_hash", rule::at_most, 2048},
     {"placement", "add_one", "nodes:1000", "us_per_change", "ring_hash", rule::at_most, 300},

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sluice/routing/load_metric.hpp>
+#include <sluice/routing/peak_ewma.hpp>
 
 #include "routing/balancer_laws.hpp"
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -24,6 +26,33 @@ TEST_CASE("load_metric: load per weight is compared exactly", "[routing][load_me
     REQUIRE(load_per_weight{UINT64_MAX - 1, UINT32_MAX} < load_per_weight{UINT64_MAX, UINT32_MAX});
     REQUIRE(load_per_weight{UINT64_MAX, UINT32_MAX} < load_per_weight{UINT64_MAX, UINT32_MAX - 1});
     REQUIRE(load_per_weight{3'000'000'007, 3} < load_per_weight{1'000'000'003, 1});
+}
+
+TEST_CASE("load_metric: logarithms put waits in the order of their costs", "[routing][load_metric][property]") {
+    struct node {
+        sluice::peak_ewma<>         latency{time_point{}};
+        std::uint32_t               weight = 1, in_flight = 0;
+    };
+    sluice::latency_load const load;
+    sluice::xoshiro256ss       rng(test::seed());
+    for (int n = 0; n < 2000; ++n) {
+        node a, b;
+        for (auto* x : {&a, &b}) {
+            x->latency.record(sluice::duration(static_cast<std::int64_t>(1 + (rng() >> (24 + rng() % 38)))), time_point{});
+            x->weight = static_cast<std::uint32_t>(1 + rng() % 100);
+            x->in_flight = static_cast<std::uint32_t>(rng() % 100);
+        }
+        auto const cost = [](node const& x) {
+            return static_cast<double>(x.latency.cost(time_point{}, x.in_flight)) / x.weight;
+        };
+        if (cost(a) < cost(b) * (1 - 1e-8) && a.latency.cost(time_point{}, 0) > 100'000'000)
+            REQUIRE(load(a, time_point{}) < load(b, time_point{}));
+        REQUIRE_FALSE(load(a, time_point{}) < load(a, time_point{}));
+    }
+    node idle, busy;  // long ago: 1 ns each, and the fewer in flight first
+    busy.in_flight = 3;
+    auto const late = time_point(std::chrono::hours(5));
+    REQUIRE(load(idle, late) < load(busy, late));
 }
 
 TEST_CASE("load_metric: utilisation that is not a number is the highest", "[routing][load_metric][unit]") {

@@ -8,6 +8,7 @@
 #include "support/random.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -126,14 +127,26 @@ void random_changes(unsigned virtual_nodes, int steps) {
         REQUIRE(r.size() == members.size());
         if (members.empty()) {
             REQUIRE_FALSE(r.pick(hashed_key(1)));
+            sluice::node_index untouched = 7;
+            REQUIRE_FALSE(r.locate_each(std::array{hashed_key(1)}, {&untouched, 1}));
+            REQUIRE(untouched == 7);
             continue;
         }
-        naive<decltype(r)> const model(Points(), members);
+        naive<decltype(r)> const        model(Points(), members);
+        std::vector<hashed_key>         asked;
         REQUIRE(r.points() == model.points.size());
         for (int n = 0; n < 20; ++n) {
             auto const near = model.points[static_cast<std::size_t>(rng() % model.points.size())].where;
-            for (std::uint64_t const key : {rng(), near, near + 1, near - 1}) REQUIRE(*r.pick(hashed_key(key)) == model.owner(key));
+            for (std::uint64_t const key : {rng(), near, near + 1, near - 1}) {
+                REQUIRE(*r.pick(hashed_key(key)) == model.owner(key));
+                asked.emplace_back(key);
+            }
         }
+        asked.resize(asked.size() - static_cast<std::size_t>(rng() % asked.size()), hashed_key(0));
+        std::vector<sluice::node_index> found(asked.size() + 1, UINT32_MAX);
+        REQUIRE(r.locate_each(asked, found));
+        for (std::size_t i = 0; i < asked.size(); ++i) REQUIRE(found[i] == *r.locate(asked[i]));
+        REQUIRE(found.back() == UINT32_MAX);
     }
 }
 
@@ -382,6 +395,9 @@ TEST_CASE("ring_hash: more than 65536 nodes", "[routing][ring_hash][unit]") {
         auto i = std::lower_bound(all.begin(), all.end(), key, [](auto const& p, std::uint64_t k) { return p.point < k; });
         if (i == all.end()) i = all.begin();
         REQUIRE(*r.locate(hashed_key(key)) == i->node);
+        sluice::node_index together;
+        REQUIRE(r.locate_each(std::array{hashed_key(key)}, {&together, 1}));
+        REQUIRE(together == i->node);
     }
 }
 

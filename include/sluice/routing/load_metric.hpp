@@ -10,11 +10,12 @@
 /// Complexity     one or two reads; a comparison of different weights is two multiplications
 /// Errors         none. A utilisation that is NaN counts as the highest there is; a product beyond 64 bits stays at the largest
 /// Units          less is better. in_flight_load: (in flight + 1) / weight, so that an idle heavy node goes before an idle light
-///                one. latency_load: cost in ns / weight. utilization_load: the fraction itself, in which weight is in already
+///                one. latency_load: cost in ns / weight, or its logarithm. utilization_load: the fraction itself, in which weight is in already
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/routing/balancer.hpp>
+#include <sluice/routing/detail/octaves.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -48,15 +49,25 @@ struct in_flight_load {
     }
 };
 
-/// Least expected wait, per weight, of nodes with a member or member function `latency` that has cost(now, in_flight), which is
-/// what peak_ewma has.
+/// Least expected wait, per weight, of nodes with a member or member function `latency` that has octaves(now), which is what
+/// peak_ewma has, or cost(now, in_flight). With octaves no power is computed: logarithms are compared, to 2^-31 of a value.
 struct latency_load {
     template <class Node>
-    [[nodiscard]] load_per_weight operator()(Node const& n, time_point now) const noexcept {
+    [[nodiscard]] auto operator()(Node const& n, time_point now) const noexcept {
         auto const& node = detail::node_behind(n);
-        if constexpr (requires { node.latency().cost(now, 0u); })
-            return {node.latency().cost(now, node_in_flight(n)), node_weight(n)};
-        else return {node.latency.cost(now, node_in_flight(n)), node_weight(n)};
+        if constexpr (requires { node.latency().cost(now, 0u); }) return load(node.latency(), n, now);
+        else return load(node.latency, n, now);
+    }
+
+private:
+    template <class Latency, class Node>
+    [[nodiscard]] static auto load(Latency const& latency, Node const& n, time_point now) noexcept {
+        if constexpr (requires { { latency.octaves(now) } -> std::same_as<std::uint64_t>; }) {
+            std::uint64_t const wait = latency.octaves(now) + detail::octaves_of_count(std::uint64_t{node_in_flight(n)} + 1);
+            return static_cast<std::int64_t>(wait) - static_cast<std::int64_t>(detail::octaves_of_count(node_weight(n)));
+        } else {
+            return load_per_weight{latency.cost(now, node_in_flight(n)), node_weight(n)};
+        }
     }
 };
 

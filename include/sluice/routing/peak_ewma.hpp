@@ -81,6 +81,16 @@ public:
         return product.high != 0 ? UINT64_MAX : product.low;
     }
 
+    /// log2 of the value in nanoseconds, in 2^-32: what costs are compared by.
+    [[nodiscard]] std::uint64_t octaves(time_point at) const noexcept {
+        std::int64_t const now = std::max(number(at), newest_.load(std::memory_order_relaxed));  // (C)
+        std::int64_t const ahead = saturating_sub(time(ground_.load(std::memory_order_relaxed)), time(now)).count();  // (C)
+        if (ahead <= 0) return 0;
+        auto const x = static_cast<std::uint64_t>(ahead);
+        if (x >= UINT64_MAX >> shift_) return std::uint64_t{64} << 32;
+        return detail::multiply_wide(x << shift_, inverse_).high;
+    }
+
     /// A request has been answered.
     void record(duration latency, time_point at) noexcept {
         std::int64_t ground = ground_.load(std::memory_order_acquire);                           // (A)
@@ -137,14 +147,7 @@ private:
         return saturating_add(duration(now), duration(ahead)).count();
     }
 
-    [[nodiscard]] std::uint64_t nanoseconds(time_point at) const noexcept {
-        std::int64_t const now = std::max(number(at), newest_.load(std::memory_order_relaxed));  // (C)
-        std::int64_t const ahead = saturating_sub(time(ground_.load(std::memory_order_relaxed)), time(now)).count();  // (C)
-        if (ahead <= 0) return 1;
-        auto const x = static_cast<std::uint64_t>(ahead);
-        if (x >= UINT64_MAX >> shift_) return UINT64_MAX;
-        return detail::exp2_octaves(detail::multiply_wide(x << shift_, inverse_).high);
-    }
+    [[nodiscard]] std::uint64_t nanoseconds(time_point at) const noexcept { return detail::exp2_octaves(octaves(at)); }
 
     template <class Next>
     void raise(std::int64_t ground, Next next) noexcept {

@@ -59,4 +59,14 @@ inline constexpr auto octave_steps = [] {  // 2^(k/64) in 2^-62; 46 bits of each
     return (static_cast<std::uint64_t>(whole) << 32) + (std::uint64_t{k} << 26) + log;
 }
 
+inline constexpr auto octaves_below_64 = [] {
+    std::array<std::uint64_t, 64> table{};
+    for (std::size_t n = 1; n < 64; ++n) table[n] = octaves_of(n);
+    return table;
+}();
+/// The same, faster for small numbers.
+[[nodiscard]] constexpr std::uint64_t octaves_of_count(std::uint64_t n) noexcept {
+    return n < 64 ? octaves_below_64[static_cast<std::size_t>(n)] : octaves_of(n);
+}
+
 }  // namespace sluice::detail
