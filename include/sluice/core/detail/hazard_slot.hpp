@@ -139,7 +139,7 @@ public:
     }
 
 private:
-    [[nodiscard]] Node* choose(cell& c) const noexcept {
+    [[nodiscard]] [[gnu::noinline]] Node* choose(cell& c) const noexcept {
         (void)c.held_.exchange(&c, std::memory_order_seq_cst);             // (B)
         Node* const now = current_.load(std::memory_order_seq_cst);        // (C)
         void*       seen = &c;
