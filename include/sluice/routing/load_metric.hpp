@@ -10,7 +10,8 @@
 /// Complexity     one or two reads; a comparison of different weights is two multiplications
 /// Errors         none. A utilisation that is NaN counts as the highest there is; a product beyond 64 bits stays at the largest
 /// Units          less is better. in_flight_load: (in flight + 1) / weight, so that an idle heavy node goes before an idle light
-///                one. latency_load: cost in ns / weight, or its logarithm. utilization_load: the fraction itself, in which weight is in already
+///                one. latency_load: cost in ns / weight, or its logarithm. utilization_load: the fraction itself, in which weight
+///                is in already
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/wide.hpp>
