@@ -289,6 +289,7 @@
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/task_group.hpp>
+#include <sluice/executor/task_local.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <sluice/executor/victim_policy.hpp>
 
