@@ -2,18 +2,13 @@
 #pragma once
 
 /// @file
-/// detail::scheduler — the workers of a pool: where work lies, who takes it, when they sleep, how they stop.
+/// detail::scheduler — the workers of a pool: what they do with the work, when they sleep, how they stop.
 ///
 /// Use it for     thread_pool, task_group and the parallel algorithms; not a public interface
 /// Thread-safety  every member from any thread unless it takes a worker: then that worker's thread only
-/// Progress       submit: lock-free; a stopped worker never blocks it
-/// Source         one deque per worker and an injector: Blumofe, Leiserson, JACM 46, 1999, doi:10.1145/324133.324234;
-///                leapfrogging in help(): Wagner, Calder, PPoPP 1993, doi:10.1145/155332.155354
+/// Source         leapfrogging in help(): Wagner, Calder, PPoPP 1993, doi:10.1145/155332.155354
 ///
-/// Each worker owns two deques. `forks` holds halves of parallel_invoke, strictly nested: what a function pushed it has
-/// taken off again when it returns, so a waiter finds its own fork at the bottom or knows that it was stolen. `tasks`
-/// holds what was posted from this worker and what it took out of the injector. An entry of `tasks` is a task, or the
-/// rest of a chain that was taken from the injector at once: it lies at the old end, so thieves find it first.
+/// Where the work lies: detail/work_queues.hpp. Which threads there are: detail/roster.hpp. How they sleep: detail/idle_gate.md.
 ///
 /// A worker looks between two tasks whether it is one too many (detail/roster.hpp), and leaves; never inside a task, so not
 /// while it waits there for others. It leaves nothing behind: what lies in its deque goes back to the injector. Workers
@@ -25,7 +20,6 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
-#include <sluice/core/assert.hpp>
 #include <sluice/core/backoff.hpp>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/executor/detail/idle_gate.hpp>
@@ -33,10 +27,10 @@
 #include <sluice/executor/detail/roster.hpp>
 #include <sluice/executor/detail/task.hpp>
 #include <sluice/executor/detail/task_memory.hpp>
+#include <sluice/executor/detail/work_queues.hpp>
 #include <sluice/executor/detail/worker.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/queue/event_count.hpp>
-#include <sluice/queue/injector.hpp>
 #include <thread>
 #include <utility>
 
@@ -53,24 +47,11 @@ namespace sluice::detail {
 //                counts; a worker counts, announces itself at the gate, looks for waiters. Both are read-modify-writes of
 //                one word, so the later one has acquired from the earlier: the waiter sees the counts, or the worker sees
 //                the waiter. The last worker to announce itself sees everybody's counts
-//   (G) awake    seq_cst: a worker marks itself, and later pushes by a seq_cst operation and looks for sleepers; a sleeper
-//                announces itself, then looks at the marks. If it does not see the mark it is announced before the push
 //   (stat)       metrics: relaxed
-// Why idle() is right: it adds up `finished`, then sees the injector empty, then adds up `accepted`. All counts only grow
-// and finished <= accepted at every instant, so equal sums mean that both stood still from the first read to the last,
-// and at the moment between, when the injector was empty, everything accepted was finished. A worker counts one task as
-// accepted before it empties the injector, so a chain on its way is never missed. A place that was made too late for the
-// first sum is seen by the second if it took from the injector (its take is acquired by the look); if it stole, the task was
-// accepted in another place and is not yet among the finished ones.
-
-class scheduler {
+class scheduler : public work_queues {
 public:
     scheduler(scheduler_options const& o, std::shared_ptr<error_sink> errors)
-        : options_(o), errors_(std::move(errors)),
-          state_((o.metrics ? pool_state::sampling : 0) |
-                 (o.metrics || o.fewest_workers != o.most_workers ? pool_state::counting : 0)),
-          roster_(state_, o.most_workers), awake_(std::make_unique<std::atomic<std::uint64_t>[]>((o.most_workers + 63) / 64)),
-          gate_(searchers_for(o.workers)), born_(worker::ticks()), counts_(roster_) {
+        : work_queues(o), errors_(std::move(errors)), born_(worker::ticks()) {
         try {
             request_size(o.workers);
         } catch (...) {
@@ -78,9 +59,6 @@ public:
             throw;
         }
     }
-    scheduler(scheduler const&) = delete;
-    scheduler& operator=(scheduler const&) = delete;
-
     /// From now on n workers are wanted; requires that n is possible.
     void request_size(std::size_t n) {
         gate_.limit_searchers(searchers_for(n));
@@ -119,32 +97,6 @@ public:
     /// A group that workers wait for has a new task, or a fork has become visible: waiting workers may help.
     void notify_helpers() noexcept {
         if (joins_.waiters_approx() != 0) [[unlikely]] joins_.notify_all();
-    }
-
-    /// The calling thread's worker if it belongs to this pool.
-    [[nodiscard]] worker* here() noexcept {
-        worker* const w = this_worker;
-        return w != nullptr && &w->owner == this ? w : nullptr;
-    }
-
-    /// Takes the task over; false, and no effect, if the pool has been closed. From a worker it may throw std::bad_alloc,
-    /// and then has no effect either.
-    [[nodiscard]] bool submit(task* t) {
-        if (worker* const w = here()) {
-            worker::count(w->accepted, 1);
-            try {
-                w->tasks.push_ordered(reinterpret_cast<std::uintptr_t>(t));
-            } catch (...) {
-                pool_counts::take_back(*w);
-                throw;
-            }
-        } else {
-            bool const plain =
-                (state_.load(std::memory_order_relaxed) & (pool_state::phase | pool_state::counting)) == pool_state::running;  // (E)
-            if ((!plain || !injector_.push(t)) && !submit_marked(t)) return false;
-        }
-        gate_.notify_ordered();
-        return true;
     }
 
     /// A fork has become visible to thieves.
@@ -242,7 +194,7 @@ public:
             }
         }
         if (t != nullptr) {
-            scheduler* const before = std::exchange(guest_of, this);
+            work_queues* const before = std::exchange(guest_of, this);
             t->act(t, *this, discards() ? task_action::discard : task_action::run);
             guest_of = before;
             counts_.finish_outside();
@@ -250,13 +202,6 @@ public:
         gate_.meet();
         notice_idle();
         return t != nullptr;
-    }
-
-    /// Whether nothing is queued and nothing runs.
-    [[nodiscard]] bool idle() const noexcept {
-        std::uint64_t const finished = counts_.finished();
-        if (has_injected()) return false;
-        return finished == counts_.accepted();
     }
 
     void wait_idle() noexcept {
@@ -310,48 +255,6 @@ public:
         return m;
     }
 
-    /// Whether the pool is dropping its work.
-    [[nodiscard]] bool discards() const noexcept { return phase() == pool_state::discarding; }
-    [[nodiscard]] bool has_injected() const noexcept { return !injector_.empty_approx() || !returned_.empty_approx(); }
-
-    /// Own, newest first: takes a task off the worker's deque if wanted(it). The caller runs it by run_taken.
-    template <class Wanted>
-    task* pop_if_wanted(worker& me, Wanted wanted) noexcept {
-        auto const entry = me.tasks.pop();
-        if (!entry) return nullptr;
-        if ((*entry & chain_bit) == 0) {
-            task* const t = reinterpret_cast<task*>(*entry);
-            if (wanted(t)) return t;
-        }
-        me.tasks.push(*entry);  // back to the place that it has just left: no growth, so nothing is thrown
-        gate_.notify();         // a worker may have looked while it was in our hands
-        return nullptr;
-    }
-
-    /// Steals one task from another worker for a waiter that can only run some of them; `unwanted` says that it was none
-    /// of those, and that it went to the injector, where every worker finds it.
-    template <class Wanted>
-    task* steal_if_wanted(worker& me, Wanted wanted, bool& unwanted) noexcept {
-        unwanted = false;
-        auto const all = roster_.made();
-        for (std::size_t n = all.size(), i = me.index + 1; i < me.index + n; ++i) {
-            worker& victim = *all[i % n];
-            if (victim.tasks.empty_approx()) continue;
-            auto const got = victim.tasks.steal();
-            if (!got) continue;
-            task* const t = first_of(got.value);
-            if (wanted(t)) {
-                worker::add(me.steals, 1);
-                return t;
-            }
-            give_back(t, true);
-            gate_.notify();
-            unwanted = true;
-            return nullptr;
-        }
-        return nullptr;
-    }
-
     void run_taken(worker& me, task* t) noexcept { run(me, work::of(t)); }
     /// A task that pop_if_wanted() gave is not to be run.
     void forget(worker& me) noexcept { worker::count(me.finished, 1); }
@@ -365,32 +268,6 @@ public:
     }
 
 private:
-    static constexpr std::uintptr_t chain_bit = 1;
-    using time_point = std::chrono::steady_clock::time_point;
-
-    static constexpr std::uint32_t searchers_for(std::size_t workers) noexcept {
-        return static_cast<std::uint32_t>((workers + 1) / 2);
-    }
-    [[nodiscard]] std::uint32_t phase() const noexcept {
-        return state_.load(std::memory_order_relaxed) & pool_state::phase;                  // (E)
-    }
-    [[nodiscard]] bool counting() const noexcept {
-        return (state_.load(std::memory_order_relaxed) & pool_state::counting) != 0;        // (E)
-    }
-    [[nodiscard]] bool crowded() const noexcept {
-        return (state_.load(std::memory_order_acquire) & pool_state::crowded) != 0;         // (E)
-    }
-
-    /// The rest of submit, from outside, where something is to be counted or the pool is being closed.
-    [[gnu::noinline]] bool submit_marked(task* t) noexcept {
-        if (phase() != pool_state::running || !injector_.push(t)) {
-            if (guest_of != this) return false;
-            give_back(t, false);  // what a task queues that has been accepted is accepted too
-        }
-        if (counting()) counts_.submit_outside();
-        return true;
-    }
-
     /// Sleeps. As long as nobody takes what is queued it looks again now and then, and calls one more worker: those who
     /// were called for it may have been stopped.
     bool sleep_on(event_count& events, event_count::key key, time_point deadline = time_point::max()) noexcept {
@@ -405,160 +282,6 @@ private:
         if (deadline != time_point::max()) return events.commit_wait_until(key, deadline);
         events.commit_wait(key);
         return true;
-    }
-
-    // ---- taking work ----
-
-    /// From the worker's own deque, newest first; now and then the oldest, or from the injector, in turn, so that a task
-    /// that posts tasks for ever does not keep the others waiting.
-    work take_own(worker& me) noexcept {
-        if (me.until_injector-- == 0) {
-            me.until_injector = options_.fairness;
-            me.oldest_is_due = !me.oldest_is_due;
-            if (me.oldest_is_due)
-                if (auto const got = me.tasks.steal()) return unpack(me, got.value);
-            if (work const w = fetch(me)) return w;
-        }
-        if (auto const entry = me.tasks.pop()) return unpack(me, *entry);
-        return {};
-    }
-
-    work take(worker& me) noexcept {
-        if (work const w = take_own(me)) return w;
-        if (work const w = fetch(me)) return w;
-        return steal(me);
-    }
-
-    /// Everything from the injector: some of it to the worker's own deque, the rest as one entry for thieves.
-    work fetch(worker& me) noexcept {
-        if (!has_injected()) return {};
-        worker::add(me.fetched, 1);
-        worker::count(me.accepted, 1);  // so that idle() does not overlook the chain while it is in nobody's count
-        task* const chain = take_injected();
-        if (chain == nullptr) {
-            pool_counts::take_back(me);
-            worker::add(me.fetched, ~std::uint64_t{0});  // less one
-            return {};
-        }
-        if (chain->next != nullptr) {
-            std::uint64_t rest = 0;
-            for (task* t = chain->next; t != nullptr; t = t->next) ++rest;
-            worker::add(me.fetched, rest);
-            worker::count(me.accepted, rest);
-        }
-        return spread(me, chain);
-    }
-
-    task* take_injected() noexcept {
-        if (!returned_.empty_approx()) [[unlikely]]
-            if (task* const chain = returned_.take_all()) return chain;
-        return injector_.take_all();
-    }
-
-    work unpack(worker& me, std::uintptr_t entry) noexcept {
-        task* const t = reinterpret_cast<task*>(entry & ~chain_bit);
-        return (entry & chain_bit) != 0 ? spread(me, t) : work::of(t);
-    }
-
-    work spread(worker& me, task* chain) noexcept {
-        std::uintptr_t entries[64];
-        std::size_t    n = 0;
-        task*          rest = chain->next;
-        std::size_t const most = options_.fetch < 64 ? options_.fetch : 63;
-        while (rest != nullptr && n + 1 < most) {
-            entries[63 - n++] = reinterpret_cast<std::uintptr_t>(rest);
-            rest = rest->next;
-        }
-        if (rest != nullptr) entries[63 - n] = reinterpret_cast<std::uintptr_t>(rest) | chain_bit, ++n;
-        if (n != 0) {
-            try {
-                me.tasks.push_bulk(entries + (64 - n), n);
-                gate_.notify();  // a worker may have looked, and gone to sleep, while they were in our hands
-            } catch (...) {  // no memory for a larger ring: let others have them
-                first_of(reinterpret_cast<std::uintptr_t>(chain) | chain_bit);
-            }
-        }
-        return work::of(chain);
-    }
-
-    /// The first task of an entry; the rest of a chain goes back to where everybody finds it.
-    task* first_of(std::uintptr_t entry) noexcept {
-        task* const t = reinterpret_cast<task*>(entry & ~chain_bit);
-        if ((entry & chain_bit) == 0 || t->next == nullptr) return t;
-        for (task* rest = t->next; rest != nullptr;) {
-            task* const next = rest->next;
-            give_back(rest, true);
-            rest = next;
-        }
-        gate_.notify();
-        return t;
-    }
-
-    /// Puts a task where every worker finds it: a second injector, because the first may be closed by now. Whoever takes
-    /// it there will count it as accepted, so if it has been counted once already it counts as finished for now. The
-    /// caller notifies.
-    void give_back(task* t, bool counted) noexcept {
-        bool const pushed = returned_.push(t);
-        static_cast<void>(pushed);
-        SLUICE_ASSERT(pushed);  // it is never closed
-        if (!counted) return;
-        if (worker* const me = here())
-            pool_counts::give_back(*me);
-        else
-            counts_.return_outside();
-    }
-
-    work steal(worker& me) noexcept {
-        for (bool again = true; again;) {  // a lost race is not "empty", and whoever won it has made progress
-            again = false;
-            me.victims.start_round([&](std::size_t i) {
-                return awake(i) ? roster_[i].tasks.size_approx() + roster_[i].forks.size_approx() : 0;
-            });
-            for (std::size_t i = me.victims.next(); i != victim_selector::none; i = me.victims.next()) {
-                if (!awake(i)) continue;
-                worker& victim = roster_[i];
-                bool    lost = false;
-                // Not empty_approx() first: the last look before sleep has to be a seq_cst one, and an empty steal is one.
-                if (auto const got = victim.forks.steal()) {
-                    worker::add(me.steals, 1);
-                    me.victims.succeeded(i);
-                    return work::of(got.value);
-                } else {
-                    lost |= got.status == steal_status::lost;
-                }
-                if (auto const got = victim.tasks.steal()) {
-                    worker::add(me.steals, 1);
-                    me.victims.succeeded(i);
-                    return unpack(me, got.value);
-                } else {
-                    lost |= got.status == steal_status::lost;
-                }
-                me.victims.failed(i);
-                worker::add(lost ? me.lost : me.empty, 1);
-                again |= lost;
-            }
-        }
-        return {};
-    }
-
-    /// A worker that sleeps or has left has nothing in its queues, so a thief need not touch them. It is marked awake before it
-    /// can put something there, and before that its place has been made.
-    [[nodiscard]] bool awake(std::size_t i) const noexcept {
-        return (awake_[i / 64].load(std::memory_order_seq_cst) >> (i % 64) & 1) != 0;       // (G)
-    }
-    void set_awake(std::size_t i, bool on) noexcept {
-        std::uint64_t const bit = std::uint64_t{1} << (i % 64);
-        if (on)
-            awake_[i / 64].fetch_or(bit, std::memory_order_seq_cst);                        // (G)
-        else
-            awake_[i / 64].fetch_and(~bit, std::memory_order_seq_cst);                      // (G)
-    }
-
-    [[nodiscard]] bool work_in_sight() const noexcept {
-        if (has_injected()) return true;
-        for (auto const& w : roster_.made())
-            if (awake(w->index) && (!w->tasks.empty_approx() || !w->forks.public_empty_approx())) return true;
-        return false;
     }
 
     // ---- running it ----
@@ -660,23 +383,6 @@ private:
         me.sample_depth();
         run(me, w);
         return true;
-    }
-
-    /// Puts what the worker has where everybody finds it. Outside of tasks there are no forks.
-    void hand_over(worker& me, task* first) noexcept {
-        bool any = first != nullptr;
-        if (any) give_back(first, true);
-        for (auto got = me.tasks.steal(); got.status != steal_status::empty; got = me.tasks.steal()) {
-            if (!got) continue;
-            any = true;
-            bool const chained = (got.value & chain_bit) != 0;
-            for (task* t = reinterpret_cast<task*>(got.value & ~chain_bit); t != nullptr;) {
-                task* const next = chained ? t->next : nullptr;
-                give_back(t, true);
-                t = next;
-            }
-        }
-        if (any) gate_.notify();
     }
 
     /// After may_leave and hand_over: false if the worker is wanted again.
@@ -785,23 +491,20 @@ private:
         roster_.join();
     }
 
-    scheduler_options const                options_;
     std::shared_ptr<error_sink>            errors_;
-    alignas(cache_line_size) std::atomic<std::uint32_t> state_;
     std::atomic<std::uint32_t>             closing_{0};
-    roster                                 roster_;
-    std::unique_ptr<std::atomic<std::uint64_t>[]> awake_;
-    alignas(cache_line_size) idle_gate     gate_;
     alignas(cache_line_size) event_count   joins_;          // workers wait here
     event_count                            outside_joins_;  // and other threads here
-    injector<task>                         injector_;
-    injector<task>                         returned_;       // tasks that were taken by somebody who cannot run them
     std::int64_t const                     born_;
     alignas(cache_line_size) std::atomic<std::uint32_t> idle_waiters_{0};
     event_count                            idle_events_;
-    pool_counts                            counts_;
     std::atomic<std::uint64_t>             outside_groups_{0};
     std::uint64_t const                    pool_id_ = (reinterpret_cast<std::uintptr_t>(this) / cache_line_size & 0xf'ffffU) << 10;
 };
+
+inline worker* work_queues::here() noexcept {
+    worker* const w = this_worker;
+    return w != nullptr && &w->owner == this ? w : nullptr;
+}
 
 }  // namespace sluice::detail

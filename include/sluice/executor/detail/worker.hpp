@@ -25,6 +25,8 @@
 
 namespace sluice::detail {
 
+class work_queues;
+
 // Ordering
 //   (D) count    finished, accepted: written by their worker only; store release   -> load acquire by scheduler::idle()
 //   (stat)       metrics and error counts: relaxed
@@ -149,6 +151,6 @@ struct alignas(cache_line_size) worker {
 
 inline constinit thread_local worker* this_worker = nullptr;
 /// The pool whose task this thread runs by try_run_one, being no worker of it.
-inline constinit thread_local scheduler* guest_of = nullptr;
+inline constinit thread_local work_queues* guest_of = nullptr;
 
 }  // namespace sluice::detail
