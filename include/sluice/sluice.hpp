@@ -285,12 +285,16 @@
 #include <sluice/scaling/usl_cap.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
+#include <sluice/executor/attached_thread.hpp>
+#include <sluice/executor/blocking_region.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/metrics.hpp>
+#include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/task_group.hpp>
 #include <sluice/executor/task_local.hpp>
 #include <sluice/executor/thread_pool.hpp>
+#include <sluice/executor/thread_pool_options.hpp>
 #include <sluice/executor/victim_policy.hpp>
 
 #include <sluice/parallel/parallel_for.hpp>

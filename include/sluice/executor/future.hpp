@@ -57,6 +57,9 @@ public:
                  void (*destroy)(future_state*) noexcept) noexcept
         : task(f), run_(run), drop_(drop), destroy_(destroy) {}
 
+    /// From now on only the worker that it is queued for runs it, however it is waited for.
+    void pin() noexcept { pinned_ = true; }
+
     [[nodiscard]] bool is_ready() const noexcept { return (state_.load(std::memory_order_acquire) & ready) != 0; }  // (B)
 
     [[nodiscard]] bool claim() noexcept {
@@ -137,6 +140,7 @@ private:
         return (state_.fetch_or(awaited, std::memory_order_acq_rel) & ready) != 0;          // (C)
     }
     bool help(scheduler& pool) noexcept {
+        if (pinned_) return pool.help_with_letters();
         if (this_worker == nullptr || !claim()) return false;
         execute(pool, true);
         return true;
@@ -161,6 +165,7 @@ private:
     std::atomic<std::uint32_t>   refs_{2};
     std::atomic<std::uint32_t>   state_{queued};
     bool                         has_value_ = false;
+    bool                         pinned_ = false;
     alignas(stored) unsigned char bytes_[sizeof(stored)];
 };
 

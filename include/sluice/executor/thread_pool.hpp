@@ -6,74 +6,63 @@
 ///
 /// Use it for     running many tasks of unknown length on a few threads; recursion (parallel/parallel_invoke.hpp), loops
 ///                (parallel/parallel_for.hpp) and groups of tasks (executor/task_group.hpp) build on it
-/// Not for        one task now and then, or tasks that mostly wait for something outside: they hold their worker
-/// Thread-safety  every member from any thread, workers included, unless it says otherwise. The destructor, shutdown and
-///                wait_idle: not from a worker. The destructor: after every other call has returned, waits on the pool's
-///                futures and groups included. Everything before post or submit happens before the task
-/// Progress       post, submit: lock-free, they never wait for a worker. A worker that is stopped keeps the task that it
-///                is running and those that it is just moving, nothing else. request_size: takes a lock that is held while
-///                threads are started, never while a task runs; observers are wait-free
+/// Not for        one task now and then, or tasks that mostly wait for something outside: they hold their worker (see
+///                executor/blocking_region.hpp)
+/// Thread-safety  every member from any thread, workers included, unless it says otherwise. The destructor, shutdown, drain_for,
+///                wait_idle and wait_paused: not from a worker or inside a task. The destructor: after every other call has
+///                returned, waits on the pool's futures and groups included, and after its attached threads. Everything before
+///                post or submit happens before the task
+/// Progress       post, submit: lock-free, they never wait for a worker; so are post_on, submit_on, close, pause, resume. A worker that
+///                is stopped keeps the task that it is running and those that it is just moving, nothing else. resize: takes
+///                a lock that is held while threads are started, never while a task runs; observers are wait-free
 /// Complexity     post, submit: O(1), one node (a slab of 8 KiB has a hundred or so). post_bulk: O(workers), two allocations
 ///                for all. try_run_one from outside: O(queued). An idle pool uses no CPU and has no timer; a task wakes at
 ///                most one worker, and workers that find more wake the next. A look for work costs O(max_workers) loads; the
-///                memory of a worker is taken when it first starts and kept for the next one with its number. request_size:
-///                O(max_workers) and one thread's start for each missing worker; observers O(workers there have been)
+///                memory of a worker is taken when it first starts and kept for the next one with its number. resize:
+///                O(max_workers) and one thread's start for each missing worker; observers O(workers there have been).
+///                post_on: O(1) if its worker is awake, else all that sleep are woken; from the first one on each worker looks
+///                into its inbox between two tasks. What is not used costs posts, submits and forks nothing
 /// Errors         impossible options throw std::invalid_argument; if a thread cannot be started the constructor joins the
 ///                others and throws std::system_error. post, submit, post_bulk throw std::bad_alloc or what copying the
-///                callable throws, or pool_closed after shutdown, and then have no effect. What a posted task throws goes
-///                to thread_pool_options::on_error; without one the program ends, because an error must not be lost
+///                callable throws, or pool_closed after close or shutdown, and then have no effect. What a posted task throws
+///                goes to thread_pool_options::on_error; without one the program ends, because an error must not be lost
 /// Units          workers: threads, 1 to 1000. Fixed unless min_workers or max_workers say otherwise
 /// Source         see executor/detail/scheduler.hpp
-/// Example        examples/510_thread_pool.cpp, 560_resize.cpp
+/// Example        examples/510_thread_pool.cpp, 560_resize.cpp, 561_pause_and_drain.cpp
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <memory>
 #include <sluice/core/detail/invalid.hpp>
+#include <sluice/executor/attached_thread.hpp>
+#include <sluice/executor/detail/deadline.hpp>
+#include <sluice/executor/detail/posted.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <sluice/executor/future.hpp>
-#include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/metrics.hpp>
-#include <sluice/executor/victim_policy.hpp>
-#include <thread>
+#include <sluice/executor/shutdown.hpp>
+#include <sluice/executor/thread_pool_options.hpp>
+#include <stdexcept>
+#include <stop_token>
+#include <string>
 #include <type_traits>
 #include <utility>
 
 namespace sluice {
 
-/// As many as the system says can run at once for this process; at least 1.
-[[nodiscard]] inline std::size_t default_workers() noexcept {
-    unsigned const n = std::thread::hardware_concurrency();
-    return n == 0 ? 1 : n > 1000 ? 1000 : n;
-}
-
-enum class shutdown_mode : std::uint8_t {
-    drain,    ///< run what is queued, and what that queues
-    discard,  ///< drop what is queued; what is running ends normally
-};
-
-struct thread_pool_options {
-    std::size_t    workers = default_workers();
-    std::size_t    min_workers = 0;                         ///< what request_size may ask for; 0: the same as workers
-    std::size_t    max_workers = 0;                         ///< likewise. A pool whose size is fixed pays nothing for this
-    victim_options victims{};                               ///< whom a worker without work asks first
-    idle_policy    idle = idle_policy::balanced();
-    std::uint32_t  injector_batch = 32;                     ///< tasks from outside that a worker takes to itself at once; 1 to 64
-    std::uint32_t  fairness_interval = 61;                  ///< after so many own tasks it looks for tasks from outside; > 0
-    std::uint32_t  help_depth = 64;                         ///< stolen work that one waiting worker runs inside another, at most
-    bool           metrics = false;                         ///< measure busy, searching and parked time and depths
-    shutdown_mode  at_destruction = shutdown_mode::drain;
-    /// Gets the exceptions of posted tasks, on the worker's thread, from several at once; must not throw.
-    /// Empty: std::terminate.
-    unique_function<void(std::exception_ptr)> on_error{};
-};
-
 /// What post and submit throw when the pool no longer takes work.
 class pool_closed : public std::exception {
 public:
     [[nodiscard]] char const* what() const noexcept override { return "sluice: the thread_pool has been shut down"; }
+};
+
+/// What post_on and submit_on throw when no thread has that number at the moment, or one that is just leaving.
+class worker_absent : public std::exception {
+public:
+    [[nodiscard]] char const* what() const noexcept override { return "sluice: the thread_pool has no worker with this number"; }
 };
 
 class thread_pool {
@@ -84,13 +73,13 @@ public:
     thread_pool(thread_pool const&) = delete;
     thread_pool& operator=(thread_pool const&) = delete;
 
-    /// As shutdown(options.at_destruction).
+    /// As shutdown(options.at_destruction), of a paused pool too.
     ~thread_pool() { (void)shutdown(at_destruction_); }
 
     /// Runs f() on some worker, some time. Nobody waits for it; see on_error.
     template <class F>
     void post(F&& f) {
-        using closure = detached<std::decay_t<F>>;
+        using closure = detail::detached<std::decay_t<F>>;
         static_assert(std::is_invocable_v<std::decay_t<F>>, "post needs a callable without parameters");
         give(std::make_unique<closure>(std::forward<F>(f)));
     }
@@ -99,19 +88,56 @@ public:
     template <class F>
     [[nodiscard]] auto submit(F&& f) {
         static_assert(std::is_invocable_v<std::decay_t<F>>, "submit needs a callable without parameters");
-        using R = std::invoke_result_t<std::decay_t<F>>;
-        auto* const state = new detail::future_task<R, std::decay_t<F>>(std::forward<F>(f));
-        future<R>   result(state, scheduler_.get());
-        struct undo {
-            detail::future_state<R>* s;
-            ~undo() {
-                if (s == nullptr) return;
-                s->abandon();
-                s->release();
-            }
-        } guard{state};
-        if (!scheduler_->submit(state)) throw pool_closed();
-        guard.s = nullptr;
+        return give_future(std::forward<F>(f), [this](auto* state) {
+            if (!scheduler_->submit(state)) throw pool_closed();
+        });
+    }
+
+    /// Runs f() on the worker with this number and on no other thread, between two of its tasks; its letters come in the
+    /// order in which they were posted, in turn with other tasks. A worker runs all of them before it leaves, and one that is
+    /// just leaving takes no more: if the number has no such worker this throws worker_absent; a worker_index of max_workers() or
+    /// more: std::out_of_range; pool_closed as post. In each case it has no effect.
+    template <class F>
+    void post_on(std::size_t worker_index, F&& f) {
+        using closure = detail::detached<std::decay_t<F>>;
+        static_assert(std::is_invocable_v<std::decay_t<F>>, "post_on needs a callable without parameters");
+        auto t = std::make_unique<closure>(std::forward<F>(f));
+        send(worker_index, t.get());
+        (void)t.release();
+    }
+
+    /// The same with a future. Nobody but that worker runs it, however it is waited for. A worker that waits for such a future
+    /// runs its own letters meanwhile, so two may wait for each other; one that waits for something else does not.
+    template <class F>
+    [[nodiscard]] auto submit_on(std::size_t worker_index, F&& f) {
+        static_assert(std::is_invocable_v<std::decay_t<F>>, "submit_on needs a callable without parameters");
+        return give_future(std::forward<F>(f), [this, worker_index](auto* state) {
+            state->pin();
+            send(worker_index, state);
+        });
+    }
+
+    /// Runs f(i) once on each worker i that has a thread now (not on attached threads), between two of its tasks, on several at
+    /// once; on the calling worker, if it is one, at once. The future has their number, or the first exception, or
+    /// broken_task if some were dropped. A worker that waits for it runs its own letters meanwhile. O(max_workers), under
+    /// the lock of resize.
+    template <class F>
+    [[nodiscard]] future<std::size_t> broadcast(F&& f) {
+        static_assert(std::is_invocable_v<std::decay_t<F>&, std::size_t>, "broadcast needs a callable with the number of a worker");
+        auto* const         state = new detail::broadcast_state<std::decay_t<F>>(std::forward<F>(f), max_workers());
+        future<std::size_t> result(state, scheduler_.get());
+        auto* const         me = scheduler_->here();
+        bool                closed = me == nullptr && scheduler_->refuses();
+        if (me != nullptr && !me->attached) state->call(me->index);
+        state->send(
+            *scheduler_, [&](auto each) { scheduler_->for_each_worker(each); },
+            [&](std::size_t i, detail::task* t) {
+                if (me != nullptr && me->index == i) return false;
+                auto const a = scheduler_->post_letter(i, t);
+                closed = closed || a == detail::scheduler::answer::closed;
+                return a == detail::scheduler::answer::taken;
+            });
+        if (closed) throw pool_closed();
         return result;
     }
 
@@ -121,7 +147,7 @@ public:
     void post_bulk(std::size_t n, F&& f) {
         static_assert(std::is_invocable_v<std::decay_t<F>&, std::size_t>, "post_bulk needs a callable with an index");
         if (n == 0) return;
-        using shared = bulk<std::decay_t<F>>;
+        using shared = detail::bulk<std::decay_t<F>>;
         auto const hands = size();
         auto const wanted = n < hands ? n : hands;
         std::unique_ptr<shared> all(new shared(std::forward<F>(f), n, wanted));
@@ -142,29 +168,74 @@ public:
         (void)all.release();
     }
 
-    /// Blocks until nothing is queued and nothing runs. Throws std::logic_error from a worker, whose own task would have
-    /// to end first.
+    /// Blocks until nothing is queued and nothing runs; in a paused pool, until it goes on and has done so. Throws
+    /// std::logic_error from a worker, whose own task would have to end first.
     void wait_idle() {
-        if (scheduler_->here() != nullptr) detail::throw_logic_error("sluice: thread_pool::wait_idle called from its own worker");
+        require_outside("sluice: thread_pool::wait_idle called from its own worker");
         scheduler_->wait_idle();
     }
 
-    /// Runs one queued task on the calling thread, if there is one: a worker its own or a stolen one, any other thread
-    /// one from the injector or a stolen one.
-    bool try_run_one() { return scheduler_->try_run_one(); }
-
-    /// Ends the pool: refuses new work from outside, drains or discards, joins the threads. Returns how many queued tasks
-    /// were dropped. A second call, also at the same time, waits for the first and returns 0. From a worker of this pool
-    /// it would wait for itself: prints a message and calls std::terminate.
-    std::uint64_t shutdown(shutdown_mode mode = shutdown_mode::drain) noexcept {
-        if (scheduler_->here() != nullptr) {
-            std::fputs("sluice: a thread_pool was shut down or destroyed from its own worker\n", stderr);
-            std::terminate();
-        }
-        return scheduler_->shut_down_once(mode == shutdown_mode::discard);
+    /// From now on no queued task begins, but for one that a worker has in hand already. What runs goes on, and what it waits for
+    /// may be run by who waits: forks, futures, groups. Work is taken on as before. Waits for nothing; twice is as once, and
+    /// after shutdown it has no effect.
+    void pause() noexcept { scheduler_->pause(); }
+    /// The workers go on. Without a pause no effect.
+    void resume() noexcept { scheduler_->resume(); }
+    [[nodiscard]] bool paused() const noexcept { return scheduler_->paused(); }
+    /// Blocks until no task runs in the paused pool; from then until resume none does. Returns if the pool is not paused, or no
+    /// longer. Wakes every worker once. Throws std::logic_error from a worker.
+    void wait_paused() {
+        require_outside("sluice: thread_pool::wait_paused called from its own worker");
+        scheduler_->wait_paused();
     }
 
-    /// Workers that were last asked for: by the options, then by request_size.
+    /// Runs one queued task on the calling thread, if there is one and the pool is not paused: a worker its own or a stolen one,
+    /// any other thread one from the injector or a stolen one.
+    bool try_run_one() { return scheduler_->try_run_one(); }
+
+    /// The calling thread becomes a worker until the guard ends. It takes a number, so there has to be a free one: max_workers()
+    /// above size(), and no other thread there. Otherwise std::length_error; std::logic_error if the thread is a worker
+    /// already, of any pool; pool_closed after shutdown; std::bad_alloc.
+    [[nodiscard]] attached_thread attach_current_thread() {
+        if (detail::this_worker != nullptr) detail::throw_logic_error("sluice: attach_current_thread called from a worker");
+        auto* const me = scheduler_->attach();
+        if (me == nullptr) {
+            if (scheduler_->refuses()) throw pool_closed();
+            throw std::length_error("sluice: thread_pool::max_workers leaves no place for an attached thread");
+        }
+        return attached_thread(*scheduler_, *me);
+    }
+
+    /// Takes no more work from outside: post and submit throw pool_closed. Tasks may still queue tasks. Waits for nothing; the
+    /// workers stay until shutdown.
+    void close() noexcept { scheduler_->close(); }
+    /// After close or shutdown.
+    [[nodiscard]] bool closed() const noexcept { return scheduler_->refuses(); }
+
+    /// Stopped when work is dropped by shutdown_mode::cancel, for tasks that run for long.
+    [[nodiscard]] std::stop_token stop_token() const noexcept { return scheduler_->stop_token(); }
+
+    /// Ends the pool: refuses new work from outside, resumes if paused, runs or drops what is queued, joins the threads. Returns how many
+    /// queued tasks were dropped. A second call, also at the same time, waits for the first and returns 0; if the first still
+    /// drains and the second drops, so does the first from then on. From a worker of this pool, or inside one of its tasks,
+    /// it would wait for itself: prints a message and calls std::terminate.
+    std::uint64_t shutdown(shutdown_mode mode = shutdown_mode::drain) noexcept {
+        return end(mode, std::chrono::steady_clock::time_point::max(), mode).dropped;
+    }
+
+    /// The same in two steps: what can be run within this time is run, then the rest is dropped (or run all the same, if `rest`
+    /// is drain). A task that runs at that moment is waited for. Not more than nothing, NaN too: drops at once; longer than
+    /// the clock can tell: for ever.
+    template <class Rep, class Period>
+    shutdown_result drain_for(std::chrono::duration<Rep, Period> const& d, shutdown_mode rest = shutdown_mode::discard) noexcept {
+        return drain_until(detail::deadline_in(d), rest);
+    }
+    shutdown_result drain_until(std::chrono::steady_clock::time_point deadline,
+                                shutdown_mode                         rest = shutdown_mode::discard) noexcept {
+        return end(shutdown_mode::drain, deadline, rest);
+    }
+
+    /// Workers that were last asked for: by the options, then by resize.
     [[nodiscard]] std::size_t size() const noexcept { return scheduler_->size(); }
     [[nodiscard]] std::size_t min_workers() const noexcept { return scheduler_->fewest(); }
     [[nodiscard]] std::size_t max_workers() const noexcept { return scheduler_->most(); }
@@ -175,12 +246,11 @@ public:
     /// others. One that has not left yet stays if a later request wants it.
     /// Waits for no task, from workers neither. n outside [min_workers(), max_workers()] throws std::invalid_argument. If a
     /// thread cannot be started: std::system_error or std::bad_alloc, and what was asked for before is asked for again (those
-    /// threads that could be started leave again). After shutdown: no effect.
-    void request_size(std::size_t n) {
-        detail::require_option(n >= min_workers() && n <= max_workers(),
-                               "thread_pool::request_size (min_workers to max_workers)", n);
-        scheduler_->request_size(n);
-    }
+    /// threads that could be started leave again); std::length_error, and no effect, if attached threads have the places.
+    /// After shutdown: no effect.
+    void resize(std::size_t n) { request_size(n, "thread_pool::resize (min_workers to max_workers)"); }
+    /// The same under the name that the autoscalers use (scaling/resizable_executor.hpp).
+    void request_size(std::size_t n) { request_size(n, "thread_pool::request_size (min_workers to max_workers)"); }
 
     /// Threads that have been started and have not left. 0 after shutdown.
     [[nodiscard]] std::size_t provisioned() const noexcept { return scheduler_->provisioned(); }
@@ -216,89 +286,53 @@ public:
     [[nodiscard]] detail::scheduler& internals() noexcept { return *scheduler_; }
 
 private:
-    template <class F>
-    struct detached final : detail::task, detail::slab_allocated<detached<F>> {
-        template <class G>
-        explicit detached(G&& g) : task(&act), f(std::forward<G>(g)) {}
-        static void act(task* t, detail::scheduler& pool, detail::task_action a) noexcept {
-            auto* const self = static_cast<detached*>(t);
-            if (a == detail::task_action::run) {
-                try {
-                    std::move(self->f)();
-                } catch (...) {
-                    pool.errors().handle(std::current_exception());
-                }
-            } else {
-                pool.count_discarded(1);
-            }
-            try {
-                delete self;
-            } catch (...) {  // a destructor may throw, too
-                pool.errors().handle(std::current_exception());
-            }
-        }
-        F f;
-    };
+    void request_size(std::size_t n, char const* name) {
+        detail::require_option(n >= min_workers() && n <= max_workers(), name, n);
+        scheduler_->request_size(n);
+    }
 
-    /// One callable, one counter, and a ticket for each worker that takes part.
-    template <class F>
-    class bulk {
-    public:
-        template <class G>
-        bulk(G&& g, std::size_t n, std::size_t tickets)
-            : f_(std::forward<G>(g)), n_(n), tickets_(tickets), left_(tickets),
-              ticket_(std::make_unique<ticket_task[]>(tickets)) {
-            for (std::size_t i = 0; i < tickets; ++i) ticket_[i].all = this;
+    /// Whether the calling thread has to return before the pool can be idle.
+    [[nodiscard]] bool inside() const noexcept { return scheduler_->here() != nullptr || detail::guest_of == scheduler_.get(); }
+    void               require_outside(char const* otherwise) const {
+        if (inside()) detail::throw_logic_error(otherwise);
+    }
+    shutdown_result end(shutdown_mode mode, std::chrono::steady_clock::time_point deadline, shutdown_mode rest) noexcept {
+        if (inside()) {
+            std::fputs("sluice: a thread_pool was shut down or destroyed from its own worker\n", stderr);
+            std::terminate();
         }
-        detail::task* ticket(std::size_t i) noexcept { return &ticket_[i]; }
-        void          give_up(detail::scheduler& pool, std::size_t tickets) noexcept { leave(pool, tickets); }
+        return scheduler_->shut_down(mode, deadline, rest);
+    }
 
-    private:
-        struct ticket_task final : detail::task {
-            ticket_task() noexcept : task(&take_part) {}
-            bulk* all = nullptr;
-        };
-        // Ordering
-        //   (A) claim  next_ fetch_add relaxed: it only decides who runs which index; f_ came with the ticket
-        //   (B) leave  left_ fetch_sub acq_rel: the last one frees, after everybody's last call
-        static void take_part(detail::task* t, detail::scheduler& pool, detail::task_action a) noexcept {
-            bulk&      all = *static_cast<ticket_task*>(t)->all;
-            auto const grain = all.n_ / (all.tickets_ * 8) + 1;
-            for (;;) {
-                std::size_t i = all.next_.fetch_add(grain, std::memory_order_relaxed);      // (A)
-                if (i >= all.n_) break;
-                std::size_t const items = all.n_ - i < grain ? all.n_ - i : grain;
-                std::size_t const end = i + items;
-                if (a == detail::task_action::run) {
-                    for (; i < end; ++i) try {
-                            all.f_(i);
-                        } catch (...) {
-                            pool.errors().handle(std::current_exception());
-                        }
-                    pool.count_ran(items);
-                } else {
-                    pool.count_discarded(items);
-                }
-            }
-            if (a == detail::task_action::run) pool.count_ran(~std::uint64_t{0});  // less one: the ticket is no task
-            all.leave(pool, 1);
+    void send(std::size_t worker_index, detail::task* t) {
+        using answer = detail::scheduler::answer;
+        if (worker_index >= max_workers())
+            throw std::out_of_range("sluice: worker_index (less than max_workers) is " + std::to_string(worker_index));
+        switch (scheduler_->post_letter(worker_index, t)) {
+            case answer::taken: return;
+            case answer::closed: throw pool_closed();
+            case answer::absent: throw worker_absent();
         }
-        void leave(detail::scheduler& pool, std::size_t n) noexcept {
-            if (left_.fetch_sub(n, std::memory_order_acq_rel) != n) return;                 // (B)
-            try {
-                delete this;
-            } catch (...) {  // the callable's destructor
-                pool.errors().handle(std::current_exception());
-            }
-        }
+    }
 
-        F                              f_;
-        std::size_t const              n_;
-        std::size_t const              tickets_;
-        std::atomic<std::size_t>       next_{0};
-        std::atomic<std::size_t>       left_;
-        std::unique_ptr<ticket_task[]> ticket_;
-    };
+    /// queue(state) takes the task over, or throws.
+    template <class F, class Queue>
+    auto give_future(F&& f, Queue queue) {
+        using R = std::invoke_result_t<std::decay_t<F>>;
+        auto* const state = new detail::future_task<R, std::decay_t<F>>(std::forward<F>(f));
+        future<R>   result(state, scheduler_.get());
+        struct undo {
+            detail::future_state<R>* s;
+            ~undo() {
+                if (s == nullptr) return;
+                s->abandon();
+                s->release();
+            }
+        } guard{state};
+        queue(state);
+        guard.s = nullptr;
+        return result;
+    }
 
     static thread_pool_options with_workers(std::size_t workers) {
         thread_pool_options o;
@@ -323,8 +357,9 @@ private:
         errors->handler = std::move(o.on_error);
         return std::make_unique<detail::scheduler>(
             detail::scheduler_options{o.workers, o.min_workers, o.max_workers, o.victims, o.idle, o.injector_batch,
-                                      o.fairness_interval, o.help_depth, o.metrics},
-            std::move(errors));
+                                      o.fairness_interval, o.help_depth, o.metrics, o.observer},
+            std::move(errors),
+            detail::worker_hooks{std::move(o.name), std::move(o.on_worker_start), std::move(o.on_worker_exit)});
     }
 
     template <class T>

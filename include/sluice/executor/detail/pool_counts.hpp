@@ -49,6 +49,15 @@ public:
     }
     void submit_outside() noexcept { outside_submitted_.fetch_add(1, std::memory_order_relaxed); }  // (stat)
     void discard(std::uint64_t n) noexcept { discarded_.fetch_add(n, std::memory_order_relaxed); }  // (stat)
+    /// A ticket for a bulk has been dropped, and n items with it: one task of those that submitted() counts.
+    void discard_ticket(std::uint64_t n) noexcept {
+        discard(n);
+        discarded_beside_.fetch_add(n - 1, std::memory_order_relaxed);                      // (stat)
+    }
+    /// Dropped tasks, each of which is one of those that completed() counts.
+    [[nodiscard]] std::uint64_t discarded_tasks() const noexcept {
+        return discarded() - discarded_beside_.load(std::memory_order_relaxed);             // (stat)
+    }
     [[nodiscard]] std::uint64_t discarded() const noexcept { return discarded_.load(std::memory_order_relaxed); }  // (stat)
 
     // A worker's own.
@@ -152,7 +161,8 @@ private:
     roster const&              all_;
     alignas(cache_line_size) std::atomic<std::uint64_t> outside_finished_{0};
     std::atomic<std::uint64_t> outside_accepted_{0};
-    std::atomic<std::uint64_t> outside_returned_{0}, outside_voided_{0}, outside_submitted_{0}, discarded_{0};
+    std::atomic<std::uint64_t> outside_returned_{0}, outside_voided_{0}, outside_submitted_{0}, discarded_{0},
+        discarded_beside_{0};
     std::atomic<std::uint64_t> completed_{0}, submitted_{0}, busy_{0};  // the largest answers so far
 };
 

@@ -8,13 +8,21 @@
 /// the next thread that works there finds its queues as the last one left them, empty. A thread that leaves joins the
 /// one that left before it, so at most one is waiting to be joined, whatever happens.
 ///
+/// Needed are the threads that are wanted, and one more for each worker that has lent its own (blocking_region), as far as
+/// there are places. A thread that such a worker has no more need of is spare: it leaves when it has nothing to do, or is the
+/// next one to be lent. A thread of the user's own can be attached to a place: it is neither wanted nor needed.
+///
 /// Thread-safety  every member from any thread; leave: the worker's own
-/// Progress       request, may_leave, leave take a lock, which is held for as long as it takes to start the threads that are
-///                missing; nobody holds it while a task runs or a thread is joined. What only reads is wait-free
-/// Complexity     request: O(places) and O(1) for each thread that it starts; nothing is kept of a request but its number
-/// Errors         request: what start() throws, and then the number that was wanted before is wanted again
+/// Progress       request, lend, give_back, attach, detach, may_leave, leave take a lock, which is held for as long as it takes to
+///                start the threads that are missing; nobody holds it while a task runs or a thread is joined. What only
+///                reads is wait-free
+/// Complexity     request, lend, attach: O(places) and O(1) for each thread that is started; nothing is kept of a request but
+///                its number
+/// Errors         request: what start() throws, and then the number that was wanted before is wanted again;
+///                std::length_error if attached threads have the places. lend starts no thread then
 /// Units          workers
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,26 +30,20 @@
 #include <memory>
 #include <mutex>
 #include <sluice/core/assert.hpp>
+#include <sluice/executor/detail/pool_state.hpp>
 #include <sluice/executor/detail/worker.hpp>
 #include <span>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
 namespace sluice::detail {
 
-/// The pool's word: its phase, which only goes up, and marks that say where the plain way is not enough.
-struct pool_state {
-    enum : std::uint32_t { running = 0, draining = 1, discarding = 2, stopped = 3, phase = 3 };
-    static constexpr std::uint32_t crowded = 4;   ///< more threads than wanted: whoever can leave should
-    static constexpr std::uint32_t counting = 8;  ///< submissions from outside are counted
-    static constexpr std::uint32_t sampling = 16; ///< depths are measured before each task
-};
-
 // Ordering
 //   (A) made   made_ store release, the place before it                                       -> load acquire
-//   (B) crowd  the word's mark `crowded`, changed under the lock: fetch_or release; the sleepers are stirred after it. A worker
-//              announces that it will sleep, then looks: one that announces after the stirring sees the mark (they meet on the
-//              gate's word). A mark that is seen too long costs a look under the lock
+//   (B) crowd  the word's marks `crowded` and `spare`, changed under the lock: fetch_or release; the sleepers are stirred after it.
+//              A worker announces that it will sleep, then looks: one that announces after the stirring sees the mark (they
+//              meet on the gate's word). A mark that is seen too long costs a look under the lock
 //   (stat)     what observers read
 class roster {
 public:
@@ -69,9 +71,13 @@ public:
         {
             std::lock_guard const lock(mutex_);
             if (closed_) return;
+            if (n + attached_ > places_)
+                throw std::length_error("sluice: attached threads have the places that a thread_pool was to grow into");
             try {
-                while (staying_ + leaving_ < n) begin(make, start);
+                std::size_t const needed = std::min(n + lent_, places_ - attached_);
+                while (staying_ + leaving_ < needed) begin(make, start);
                 wanted_.store(n, std::memory_order_relaxed);                                // (stat)
+                spare_ = 0;
             } catch (...) {
                 error = std::current_exception();
             }
@@ -81,10 +87,54 @@ public:
         if (error) std::rethrow_exception(std::move(error));
     }
 
-    /// A worker between two tasks: true if there is one too many. It then empties its queues and calls leave.
-    [[nodiscard]] bool may_leave() noexcept {
+    /// A worker is going to block: another thread is needed, if there is a place for it. make and start as in request; what
+    /// they throw is forgotten, and then there is none.
+    template <class Make, class Start>
+    void lend(Make make, Start start) noexcept {
         std::lock_guard const lock(mutex_);
-        if (closed_ || staying_ <= wanted()) return false;
+        ++lent_;
+        try {
+            while (!closed_ && staying_ + leaving_ < needed()) begin(make, start);
+        } catch (...) {
+        }
+        mark();
+    }
+    /// It works again. stir(k) as in request.
+    template <class Stir>
+    void give_back(Stir stir) noexcept {
+        std::size_t surplus;
+        {
+            std::lock_guard const lock(mutex_);
+            --lent_;
+            spare_ = staying_ > needed() ? std::min(spare_ + 1, staying_ - needed()) : 0;
+            surplus = mark();
+        }
+        if (surplus != 0) stir(std::size_t{1});
+    }
+
+    /// A place for a thread of the user's own: its worker, for which begin(worker&) has been called; or null if there is none.
+    template <class Make, class Begin>
+    worker* attach(Make make, Begin begin) {
+        std::lock_guard const lock(mutex_);
+        if (closed_ || staying_ + leaving_ + attached_ >= places_ || wanted() + attached_ >= places_) return nullptr;
+        worker& w = free_place(make);
+        begin(w);
+        w.present = w.attached = true;
+        ++attached_;
+        return &w;
+    }
+    void detach(worker& me) noexcept {
+        std::lock_guard const lock(mutex_);
+        me.present = me.attached = false;
+        --attached_;
+    }
+
+    /// A worker between two tasks: true if there is one too many, and ready() agrees. It then empties its queues and calls
+    /// leave. `idle`: it has nothing to do.
+    template <class Ready>
+    [[nodiscard]] bool may_leave(bool idle, Ready ready) noexcept {
+        std::lock_guard const lock(mutex_);
+        if (closed_ || staying_ <= needed() + (idle ? 0 : spare_) || !ready()) return false;
         --staying_;
         ++leaving_;
         ready_.fetch_sub(1, std::memory_order_relaxed);                                     // (stat)
@@ -92,15 +142,22 @@ public:
         return true;
     }
 
-    /// True: the thread has to end, and its place may have another one already. False: it is wanted again.
-    [[nodiscard]] bool leave(worker& me) noexcept {
+    [[nodiscard]] bool may_leave() noexcept {
+        return may_leave(false, [] { return true; });
+    }
+
+    /// True: the thread has to end, and its place may have another one already. False: it is wanted again; stay() has then
+    /// been called, unless the pool ends.
+    template <class Stay>
+    [[nodiscard]] bool leave(worker& me, Stay stay) noexcept {
         std::thread before;
         {
             std::lock_guard const lock(mutex_);
             --leaving_;
-            if (closed_ || staying_ < wanted()) {
+            if (closed_ || staying_ < needed()) {
                 ++staying_;
                 ready_.fetch_add(1, std::memory_order_relaxed);                             // (stat)
+                if (!closed_) stay();
                 return false;
             }
             me.present = false;
@@ -111,9 +168,27 @@ public:
         return true;
     }
 
+    [[nodiscard]] bool leave(worker& me) noexcept {
+        return leave(me, [] {});
+    }
+
     /// A thread takes tasks from now on, or no longer because the pool has stopped.
     void began() noexcept { ready_.fetch_add(1, std::memory_order_relaxed); }               // (stat)
     void ended() noexcept { ready_.fetch_sub(1, std::memory_order_relaxed); }               // (stat)
+
+    /// f(k), while the number k of threads does not change.
+    template <class F>
+    auto with_threads(F f) noexcept {
+        std::lock_guard const lock(mutex_);
+        return f(staying_ + leaving_);
+    }
+    /// f(worker&) for each worker that has a thread of the pool's, while none comes or goes.
+    template <class F>
+    void for_each(F f) {
+        std::lock_guard const lock(mutex_);
+        for (auto const& w : made())
+            if (w->present && !w->attached) f(*w);
+    }
 
     /// From now on nobody leaves and nobody begins.
     void close() noexcept {
@@ -129,8 +204,10 @@ public:
     }
 
 private:
-    template <class Make, class Start>
-    void begin(Make& make, Start& start) {
+    [[nodiscard]] std::size_t needed() const noexcept { return std::min(wanted() + lent_, places_ - attached_); }
+
+    template <class Make>
+    worker& free_place(Make& make) {
         std::size_t const made = made_.load(std::memory_order_relaxed);                     // (A)
         std::size_t       i = 0;
         while (i < made && workers_[i]->present) ++i;
@@ -139,20 +216,32 @@ private:
             workers_[i] = make(i);
             made_.store(i + 1, std::memory_order_release);                                  // (A)
         }
-        start(*workers_[i]);
-        workers_[i]->present = true;
+        return *workers_[i];
+    }
+
+    template <class Make, class Start>
+    void begin(Make& make, Start& start) {
+        worker& w = free_place(make);
+        start(w);
+        w.present = true;
         ++staying_;
         provisioned_.store(staying_ + leaving_, std::memory_order_relaxed);                 // (stat)
     }
 
     /// How many are too many.
     std::size_t mark() noexcept {
-        std::size_t const surplus = staying_ > wanted() ? staying_ - wanted() : 0;
-        if (surplus != 0)
-            state_.fetch_or(pool_state::crowded, std::memory_order_release);                // (B)
-        else if ((state_.load(std::memory_order_relaxed) & pool_state::crowded) != 0)       // (B)
-            state_.fetch_and(~pool_state::crowded, std::memory_order_relaxed);              // (B)
+        std::size_t const surplus = staying_ > needed() ? staying_ - needed() : 0;
+        spare_ = std::min(spare_, surplus);
+        mark(pool_state::crowded, surplus > spare_);
+        mark(pool_state::spare, spare_ != 0);
         return surplus;
+    }
+    void mark(std::uint32_t m, bool on) noexcept {
+        if (((state_.load(std::memory_order_relaxed) & m) != 0) == on) return;              // (B)
+        if (on)
+            state_.fetch_or(m, std::memory_order_release);                                  // (B)
+        else
+            state_.fetch_and(~m, std::memory_order_relaxed);                                // (B)
     }
 
     std::atomic<std::uint32_t>&                state_;
@@ -161,8 +250,11 @@ private:
     std::atomic<std::size_t>                   made_{0};
     std::atomic<std::size_t>                   wanted_{0}, provisioned_{0}, ready_{0};
     std::mutex                                 mutex_;
-    std::size_t                                staying_ = 0;  // threads that have not been allowed to leave
-    std::size_t                                leaving_ = 0;  // those that have, and are still here
+    std::size_t                                staying_ = 0;   // threads that have not been allowed to leave
+    std::size_t                                leaving_ = 0;   // those that have, and are still here
+    std::size_t                                lent_ = 0;      // workers that block and have said so
+    std::size_t                                spare_ = 0;     // threads more than needed that may stay while they are busy
+    std::size_t                                attached_ = 0;
     bool                                       closed_ = false;
     std::thread                                last_left_;
 };

@@ -2,17 +2,14 @@
 #pragma once
 
 /// @file
-/// detail::scheduler — the workers of a pool: what they do with the work, when they sleep, how they stop.
+/// detail::scheduler — the workers of a pool for those outside: waiting for work, helping with it, counts, pause, the end.
 ///
 /// Use it for     thread_pool, task_group and the parallel algorithms; not a public interface
 /// Thread-safety  every member from any thread unless it takes a worker: then that worker's thread only
 /// Source         leapfrogging in help(): Wagner, Calder, PPoPP 1993, doi:10.1145/155332.155354
 ///
-/// Where the work lies: detail/work_queues.hpp. Which threads there are: detail/roster.hpp. How they sleep: detail/idle_gate.md.
-///
-/// A worker looks between two tasks whether it is one too many (detail/roster.hpp), and leaves; never inside a task, so not
-/// while it waits there for others. It leaves nothing behind: what lies in its deque goes back to the injector. Workers
-/// without work go first, those before all that have slept longest as far as the system wakes them in that order.
+/// Where the work lies: detail/work_queues.hpp. Which threads there are: detail/roster.hpp. What they do: detail/worker_life.hpp. How
+/// they sleep: detail/idle_gate.md.
 
 #include <atomic>
 #include <chrono>
@@ -22,36 +19,39 @@
 #include <memory>
 #include <sluice/core/backoff.hpp>
 #include <sluice/core/cacheline.hpp>
-#include <sluice/executor/detail/idle_gate.hpp>
 #include <sluice/executor/detail/pool_counts.hpp>
+#include <sluice/executor/detail/pool_state.hpp>
 #include <sluice/executor/detail/roster.hpp>
 #include <sluice/executor/detail/task.hpp>
-#include <sluice/executor/detail/task_memory.hpp>
 #include <sluice/executor/detail/work_queues.hpp>
 #include <sluice/executor/detail/worker.hpp>
+#include <sluice/executor/detail/worker_life.hpp>
 #include <sluice/executor/metrics.hpp>
+#include <sluice/executor/shutdown.hpp>
 #include <sluice/queue/event_count.hpp>
+#include <stop_token>
 #include <thread>
 #include <utility>
 
 namespace sluice::detail {
 
-// Ordering
-//   (A) done     a fork's state: fetch_or acq_rel by the thief after it ran          -> load acquire by the waiter
-//   (B) await    a fork's state: fetch_or acq_rel by the waiter, before it sleeps; whichever of (A) and (B) is second sees
-//                the first: the thief then wakes, or the waiter does not sleep
-//   (C) taken    a fork's state: fetch_or release by the thief, thief and base before it   -> load acquire by the waiter
-//   (D) count    finished, accepted: written by their worker only; store release   -> load acquire by idle(): pool_counts
-//   (E) stop     state_ fetch_or release / load acquire; sleepers are woken after it. The mark `crowded` likewise (roster)
-//   (F) idle     idle_waiters_ relaxed, ordered by the gate's word: the waiter adds itself, meets the gate, looks at the
-//                counts; a worker counts, announces itself at the gate, looks for waiters. Both are read-modify-writes of
-//                one word, so the later one has acquired from the earlier: the waiter sees the counts, or the worker sees
-//                the waiter. The last worker to announce itself sees everybody's counts
+// Ordering, where the same letters are explained at length in detail/worker_life.hpp
+//   (A) done     a fork's state: load acquire -> the thief's fetch_or after it ran
+//   (B) await    a fork's state: fetch_or acq_rel before the waiter sleeps
+//   (C) taken    a fork's state: load acquire -> the thief's fetch_or, after it wrote where its own forks begin
+//   (E) stop     state_ fetch_or release; closing_: who is first by compare_exchange acq_rel, and stores release when the pool has
+//                ended -> the others: load acquire
+//   (F) idle     idle_waiters_ relaxed, ordered by the gate's word
 //   (stat)       metrics: relaxed
-class scheduler : public work_queues {
+
+class scheduler : public worker_life {
+    auto maker() noexcept {
+        return [this](std::size_t i) { return std::make_unique<worker>(*this, i, options_, born_); };
+    }
+
 public:
-    scheduler(scheduler_options const& o, std::shared_ptr<error_sink> errors)
-        : work_queues(o), errors_(std::move(errors)), born_(worker::ticks()) {
+    scheduler(scheduler_options const& o, std::shared_ptr<error_sink> errors, worker_hooks hooks = {})
+        : worker_life(o, std::move(errors), std::move(hooks)), born_(worker::ticks()) {
         try {
             request_size(o.workers);
         } catch (...) {
@@ -61,10 +61,11 @@ public:
     }
     /// From now on n workers are wanted; requires that n is possible.
     void request_size(std::size_t n) {
+        std::size_t const before = size();
         gate_.limit_searchers(searchers_for(n));
-        roster_.request(
-            n, [this](std::size_t i) { return std::make_unique<worker>(*this, i, options_, born_); },
-            [this](worker& w) { start(w); }, [this](std::size_t surplus) { gate_.stir(static_cast<std::uint32_t>(surplus)); });
+        roster_.request(n, maker(), starter(), stirrer());
+        auto const* const o = options_.observer;
+        if (o != nullptr && o->resize != nullptr && before != n) o->resize(o->context, before, n);
     }
 
     /// Workers wanted.
@@ -75,7 +76,7 @@ public:
     [[nodiscard]] std::size_t ready() const noexcept { return roster_.ready(); }
     /// Workers that are ready and neither sleep nor look for work.
     [[nodiscard]] std::size_t busy_approx() const noexcept {
-        std::size_t const ready = roster_.ready(), idle = gate_.idle_approx();
+        std::size_t const ready = roster_.ready(), idle = gate_.idle_approx() + pause_.held_approx();
         return ready > idle ? ready - idle : 0;
     }
     [[nodiscard]] std::size_t queued_approx() const noexcept {
@@ -85,25 +86,6 @@ public:
     [[nodiscard]] std::uint64_t submitted() noexcept { return counts_.submitted(counting()); }
     [[nodiscard]] std::uint64_t completed() noexcept { return counts_.completed(); }
     [[nodiscard]] std::uint64_t busy_nanoseconds() noexcept { return counts_.busy_nanoseconds(); }
-
-    [[nodiscard]] error_sink& errors() noexcept { return *errors_; }
-    [[nodiscard]] std::shared_ptr<error_sink> const& shared_errors() const noexcept { return errors_; }
-
-    /// A group or a future that somebody waits for is complete.
-    void notify_waiters() noexcept {
-        joins_.notify_all();
-        outside_joins_.notify_all();
-    }
-    /// A group that workers wait for has a new task, or a fork has become visible: waiting workers may help.
-    void notify_helpers() noexcept {
-        if (joins_.waiters_approx() != 0) [[unlikely]] joins_.notify_all();
-    }
-
-    /// A fork has become visible to thieves.
-    void announce_fork() noexcept {
-        gate_.notify();
-        notify_helpers();
-    }
 
     /// A worker waits for its own fork that was stolen: it helps the thief with what that fork forked, and nothing else.
     void join(worker& me, fork& f) noexcept {
@@ -161,16 +143,10 @@ public:
         return true;
     }
 
-    /// Runs one queued task on the calling thread, whoever it is.
+    /// Runs one queued task on the calling thread, whoever it is. Nothing in a paused pool.
     bool try_run_one() noexcept {
-        worker* const me = here();
-        if (me != nullptr) {
-            if (work const w = take(*me)) {
-                run(*me, w);
-                return true;
-            }
-            return false;
-        }
+        if (worker* const me = here()) return me->attached ? run_one_attached(*me) : run_one(*me);
+        if (!pause_.enter()) return false;
         task* t = nullptr;
         counts_.accept_outside();  // see idle()
         if (task* const chain = take_injected()) {
@@ -199,44 +175,191 @@ public:
             guest_of = before;
             counts_.finish_outside();
         }
+        pause_.leave();
         gate_.meet();
         notice_idle();
         return t != nullptr;
     }
 
-    void wait_idle() noexcept {
+    void wait_idle() noexcept { (void)wait_idle_until(time_point::max()); }
+
+    /// False if the deadline came first.
+    bool wait_idle_until(time_point deadline) noexcept {
         idle_waiters_.fetch_add(1, std::memory_order_relaxed);                              // (F)
         gate_.meet();
-        while (!idle()) {
+        bool over = false;
+        while (!idle() && !over) {
             auto const key = idle_events_.prepare_wait();
             if (idle()) {
                 idle_events_.cancel_wait();
                 break;
             }
-            sleep_on(idle_events_, key);
+            sleep_on(idle_events_, key, deadline);
+            over = deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline;
         }
         idle_waiters_.fetch_sub(1, std::memory_order_relaxed);                              // (F)
+        return !over || idle();
     }
 
-    /// Refuses new work from outside, runs or drops what is there, ends the threads; returns how many tasks were dropped.
-    /// From outside the pool. Later calls wait for the first and return 0.
-    std::uint64_t shut_down_once(bool discard) noexcept {
+    // ---- pause ----
+
+    void pause() noexcept { (void)pause_.pause(); }
+    void resume() noexcept {
+        // A worker that was called on behalf of work may have been held instead, and have left: somebody has to look.
+        if (pause_.resume()) gate_.notify();
+    }
+    /// Blocks while the pool is paused and something runs.
+    void wait_paused() noexcept {
+        gate_.stir(0xffff'ffffU);  // who sleeps is to be held
+        pause_.wait_until([this] {
+            return !pause_.paused() || roster_.with_threads([this](std::size_t n) {
+                return pause_.settled(static_cast<std::uint32_t>(n));
+            });
+        });
+    }
+
+    // ---- the end ----
+
+    [[nodiscard]] std::stop_token stop_token() const noexcept { return stop_.get_token(); }
+
+    /// Refuses new work from outside; nothing else.
+    void close() noexcept { state_.fetch_or(pool_state::closed, std::memory_order_release); }  // (E)
+
+    /// Refuses new work from outside, runs or drops what is there, from the deadline on as `rest` says, ends the threads.
+    /// From outside the pool. Later calls pass on what they want to be dropped, wait for the first and have nothing to tell.
+    shutdown_result shut_down(shutdown_mode mode, time_point deadline, shutdown_mode rest) noexcept {
         std::uint32_t expected = 0;
-        if (!closing_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel, std::memory_order_acquire)) {  // (E)
+        bool const    first = closing_.compare_exchange_strong(expected, 1, std::memory_order_acq_rel, std::memory_order_acquire);  // (E)
+        if (!first && expected == 2) return {};
+        std::uint64_t const done = counts_.completed(), dropped = counts_.discarded_tasks();
+        state_.fetch_or(pool_state::closed | pool_state::ending, std::memory_order_release);  // (E)
+        give_up(mode);
+        resume();
+        if (!first) {
             closing_.wait(1, std::memory_order_acquire);                                    // (E)
-            return 0;
+            return {};
         }
-        state_.fetch_or(discard ? pool_state::discarding : pool_state::draining, std::memory_order_release);  // (E)
-        do {
+        shutdown_result result;
+        auto const      settle = [&] {
+            if (wait_idle_until(deadline)) return;
+            result.in_time = false;
+            give_up(rest);
+            deadline = time_point::max();
             wait_idle();
-        } while (!injector_.close());
-        wait_idle();  // something may have come, and been taken, between the look and the close
+        };
+        do {
+            settle();
+        } while (!injector_.close() || !close_inboxes());
+        settle();  // something may have come, and been taken, between the look and the close
+        result.dropped = counts_.discarded();
+        result.ran = counts_.completed() - done - (counts_.discarded_tasks() - dropped);
         stop_threads();
         closing_.store(2, std::memory_order_release);                                       // (E)
         closing_.notify_all();
-        return discarded();
+        return result;
     }
 
+    // ---- threads of the user's own, and workers that block ----
+
+    /// The calling thread becomes a worker; null if there is no place.
+    worker* attach() {
+        return roster_.attach(maker(), [this](worker& w) {
+            w.clock_in(worker::busy);
+            set_awake(w.index, true);
+            w.inbox.open();
+            this_worker = &w;
+            tell_start(w);
+        });
+    }
+    void detach(worker& me) noexcept {
+        do {
+            while (work const w = open_letter(me)) run(me, w);
+        } while (!me.inbox.close());
+        hand_over(me, nullptr);
+        gate_.meet();                                                                       // (F) as announce
+        notice_idle();
+        me.clock_in(worker::absent);
+        set_awake(me.index, false);
+        tell_exit(me.index);
+        this_worker = nullptr;
+        roster_.detach(me);
+    }
+    /// Runs tasks until enough() or the end of the pool; sleeps in between, at most for `patience` if that is not 0. Who makes
+    /// enough() true otherwise calls wake_all().
+    template <class Enough>
+    void run_until(worker& me, Enough enough, std::chrono::milliseconds patience) {
+        struct present {
+            scheduler& s;
+            worker&    w;
+            present(scheduler& pool, worker& me_) : s(pool), w(me_) {
+                s.roster_.began();
+                w.clock_in(worker::searching);
+            }
+            ~present() {
+                w.clock_in(worker::busy);
+                s.roster_.ended();
+            }
+        } const in(*this, me);
+        while (!enough() && !marked(pool_state::stopped)) {
+            if (run_one_attached(me)) continue;
+            bool       called = false;
+            auto const key = gate_.announce(false);
+            notice_idle();
+            set_awake(me.index, false);
+            // The second look; a paused pool is left asleep, and wakes everybody when it goes on.
+            if (marked(pool_state::stopped) || !me.inbox.empty() || (!paused() && work_in_sight()) ||
+                (patience.count() == 0 && enough())) {
+                called = gate_.leave();
+            } else {
+                time_point const until = std::chrono::steady_clock::now() + patience;
+                me.clock_in(worker::parked);
+                (void)gate_.sleep(key, patience.count() != 0 ? &until : nullptr, called);
+                me.clock_in(worker::searching);
+            }
+            set_awake(me.index, true);
+            if (called) {  // somebody relies on it to look; it may have had enough
+                (void)gate_.end_search();
+                if (work_in_sight()) gate_.notify();
+            }
+        }
+    }
+    void wake_all() noexcept { gate_.stir(0xffff'ffffU); }
+
+    /// A worker is going to block, and does so no longer.
+    void begin_blocking(worker& me) noexcept {
+        if (!me.attached && me.blocking++ == 0) roster_.lend(maker(), starter());
+    }
+    void end_blocking(worker& me) noexcept {
+        if (!me.attached && --me.blocking == 0) roster_.give_back(stirrer());
+    }
+
+    // ---- letters ----
+
+    answer post_letter(std::size_t i, task* t) noexcept {
+        answer const a = submit_letter(i, t);
+        if (a == answer::taken) {
+            joins_.notify_all();  // it may wait for a letter that is to answer this one
+        } else {
+            gate_.meet();
+            notice_idle();
+        }
+        return a;
+    }
+    /// f(worker index) for each worker with a thread of the pool's, while none comes or goes; it may post_letter.
+    template <class F>
+    void for_each_worker(F f) {
+        roster_.for_each([&](worker& w) { f(w.index); });
+    }
+    /// A worker that waits for a letter's end runs its own.
+    bool help_with_letters() noexcept {
+        worker* const me = here();
+        if (me == nullptr) return false;
+        work const w = open_letter(*me);
+        if (w) run(*me, w);
+        return static_cast<bool>(w);
+    }
+
+    void count_discarded_ticket(std::uint64_t n) noexcept { counts_.discard_ticket(n); }
     /// Metrics: n tasks of a bulk were dropped, or run.
     void count_discarded(std::uint64_t n) noexcept { counts_.discard(n); }
     void count_ran(std::uint64_t n) noexcept {
@@ -271,7 +394,7 @@ private:
     /// Sleeps. As long as nobody takes what is queued it looks again now and then, and calls one more worker: those who
     /// were called for it may have been stopped.
     bool sleep_on(event_count& events, event_count::key key, time_point deadline = time_point::max()) noexcept {
-        if (work_in_sight()) {
+        if (!paused() && work_in_sight()) {
             time_point const soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(1);
             if (soon < deadline) {
                 if (events.commit_wait_until(key, soon)) return true;
@@ -284,37 +407,6 @@ private:
         return true;
     }
 
-    // ---- running it ----
-
-    void run(worker& me, work w) noexcept {
-        if (w.what == work::one_task && discards()) [[unlikely]] {
-            w.task->act(w.task, *this, task_action::discard);  // counts what it drops
-            worker::count(me.finished, 1);
-        } else {
-            run_now(me, w);
-        }
-    }
-
-    void run_now(worker& me, work w) noexcept {
-        if (w.what == work::one_task) {
-            worker::add(me.ran, 1);
-            w.task->act(w.task, *this, task_action::run);
-            worker::count(me.finished, 1);
-        } else {
-            run_fork(me, *w.fork);
-        }
-    }
-
-    void run_fork(worker& me, fork& f) noexcept {
-        f.thief = &me;
-        f.base = me.forks.next_index();
-        f.state.fetch_or(fork::taken, std::memory_order_release);                           // (C)
-        worker::add(me.ran, 1);
-        f.run(&f);
-        // From the next line on f may be gone.
-        if ((f.state.fetch_or(fork::done, std::memory_order_acq_rel) & fork::awaited) != 0) joins_.notify_all();  // (A)
-    }
-
     /// Steals from the thief of `f`, but only what it forked while it ran f: items from f.base on, as long as f runs.
     bool help(worker& me, fork& f) noexcept {
         if ((f.state.load(std::memory_order_acquire) & fork::taken) == 0) return false;     // (C)
@@ -324,182 +416,57 @@ private:
                    (f.state.load(std::memory_order_acquire) & fork::done) == 0;             // (A)
         });
         if (!got) return false;
-        worker::add(me.steals, 1);
+        count_steal(me, f.thief->index);
         ++me.help_depth;
         run_fork(me, *got.value);
         --me.help_depth;
         return true;
     }
 
-    // ---- the life of a worker ----
-
-    /// A thread for a place without one.
-    void start(worker& w) {
-        w.clock_in(worker::searching);
-        set_awake(w.index, true);
-        try {
-            w.thread = std::thread([this, &w] { work_until_stopped(w); });
-        } catch (...) {
-            set_awake(w.index, false);
-            w.clock_in(worker::absent);
-            throw;
-        }
+    /// As try_run_one, for a worker.
+    bool run_one(worker& me) noexcept {
+        if (paused()) return false;
+        work const w = take_any(me);
+        if (w) run(me, w);
+        return static_cast<bool>(w);
     }
-
-    void work_until_stopped(worker& me) noexcept {
-        roster_.began();
-        this_worker = &me;
-        task_memory::gather(true);
-        live(me);  // from here on the place may be another thread's
-        task_memory::gather(false);
-        this_worker = nullptr;
-    }
-
-    /// Until the pool stops or the worker has left.
-    void live(worker& me) noexcept {
-        while (work w = next(me)) {
+    /// An attached thread is a guest as far as a pause goes. It may have no look at the gate for long: it says at once when
+    /// the pool may be idle.
+    bool run_one_attached(worker& me) noexcept {
+        if (!pause_.enter()) return false;
+        work const w = take_any(me);
+        if (w) {
             me.clock_in(worker::busy);
-            do {
-                // Here, not in run, so that there is one look for all that is out of the ordinary.
-                std::uint32_t const state = state_.load(std::memory_order_relaxed);         // (E)
-                if ((state & (pool_state::discarding | pool_state::crowded | pool_state::sampling)) != 0) [[unlikely]] {
-                    if (!run_or_leave(me, w)) return;
-                } else {
-                    run_now(me, w);
-                }
-                w = take_own(me);
-            } while (w);
-            me.clock_in(worker::searching);
+            run(me, w);
         }
+        pause_.leave();
+        if (w) {
+            gate_.meet();
+            notice_idle();
+        }
+        return static_cast<bool>(w);
     }
 
-    /// Runs it, or drops it; or, where there are too many workers and none of them sleeps, gives it to the others and leaves.
-    /// False: it has left.
-    [[gnu::noinline]] bool run_or_leave(worker& me, work w) noexcept {
-        if (w.what == work::one_task && crowded() && gate_.sleepers_approx() == 0 && roster_.may_leave()) {
-            hand_over(me, w.task);
-            return !leave(me);
-        }
-        me.sample_depth();
-        run(me, w);
+    /// From now on what is queued is dropped, unless mode is drain.
+    void give_up(shutdown_mode mode) noexcept {
+        if (mode == shutdown_mode::drain) return;
+        state_.fetch_or(pool_state::closed | pool_state::discarding, std::memory_order_release);  // (E)
+        if (mode == shutdown_mode::cancel) stop_.request_stop();
+    }
+
+    /// False: there are letters to be read first. Nobody leaves or begins from now on, so none is opened again.
+    bool close_inboxes() noexcept {
+        roster_.close();
+        for (auto const& w : roster_.made())
+            if (!w->inbox.close()) return false;
         return true;
     }
 
-    /// After may_leave and hand_over: false if the worker is wanted again.
-    [[nodiscard]] bool leave(worker& me) noexcept {
-        task_memory::flush();
-        gate_.meet();                                                                       // (F) as announce
-        notice_idle();
-        me.clock_in(worker::absent);
-        set_awake(me.index, false);
-        if (roster_.leave(me)) return true;
-        set_awake(me.index, true);
-        me.clock_in(worker::searching);
-        return false;
-    }
-
-    /// Looks, pauses, sleeps, until there is work (see idle_gate.md); nothing when the pool has stopped or the worker has left.
-    work next(worker& me) noexcept {
-        bool                      searching = gate_.try_begin_search();
-        bool                      woken = false;
-        std::chrono::milliseconds patience{1};
-        for (;;) {
-            if (searching) {
-                if (work const w = search(me)) {
-                    if (gate_.end_search() && work_in_sight()) gate_.notify();
-                    if (woken) pass_on();
-                    return w;
-                }
-            }
-            task_memory::flush();
-            std::uint32_t const key = gate_.announce(searching);
-            notice_idle();
-            bool const over = (state_.load(std::memory_order_acquire) & pool_state::phase) == pool_state::stopped;  // (E)
-            if (work const w = over ? work{} : take(me)) {
-                bool const last = gate_.leave() ? gate_.end_search() : true;
-                if (last && gate_.sleepers_approx() != 0 && work_in_sight()) gate_.notify();
-                if (woken) pass_on();
-                return w;
-            }
-            if (over) {
-                if (gate_.leave()) (void)gate_.end_search();
-                me.clock_in(worker::parked);
-                roster_.ended();
-                return {};
-            }
-            if (crowded()) [[unlikely]] {
-                // Whoever has been called has to look for work first: it was somebody's wake-up.
-                searching = gate_.leave();
-                if (!searching && roster_.may_leave()) {
-                    hand_over(me, nullptr);
-                    if (leave(me)) return {};
-                }
-                if (!searching) searching = gate_.try_begin_search();
-                continue;
-            }
-            if (!options_.idle.parks) {
-                searching = gate_.leave();
-                std::this_thread::yield();
-            } else {
-                // While others are said to be looking for work they may have been stopped: then it looks again now and
-                // then, without becoming one of them. In an idle pool nobody looks, and nobody has a timer.
-                bool const       guards = gate_.under_way_approx() != 0;
-                time_point const until = guards ? std::chrono::steady_clock::now() + patience : time_point::max();
-                me.clock_in(worker::parked);
-                set_awake(me.index, false);
-                bool const called_off = !gate_.sleep(key, guards ? &until : nullptr, searching);
-                set_awake(me.index, true);
-                me.clock_in(worker::searching);
-                woken = true;
-                if (called_off) {
-                    if (patience < std::chrono::milliseconds(32)) patience *= 2;
-                    continue;
-                }
-                patience = std::chrono::milliseconds(1);
-            }
-            if (!searching) searching = gate_.try_begin_search();
-        }
-    }
-
-    work search(worker& me) noexcept {
-        backoff pause(64);
-        for (std::uint32_t looks = 0;; ++looks) {
-            if (work const w = take(me)) return w;
-            if (phase() == pool_state::stopped) return {};
-            if (looks < options_.idle.relaxed_looks)
-                pause.pause();
-            else if (looks < options_.idle.relaxed_looks + options_.idle.yielding_looks)
-                std::this_thread::yield();
-            else
-                return {};
-        }
-    }
-
-    /// A worker that was woken, perhaps in order to leave, has found work instead: another may leave.
-    void pass_on() noexcept {
-        if (crowded()) [[unlikely]] gate_.stir(1);
-    }
-
-    void notice_idle() noexcept {
-        if (idle_waiters_.load(std::memory_order_relaxed) != 0 && idle()) idle_events_.notify_all();  // (F)
-    }
-
-    void stop_threads() noexcept {
-        roster_.close();
-        state_.fetch_or(pool_state::stopped, std::memory_order_release);                    // (E)
-        gate_.notify_all();
-        roster_.join();
-    }
-
-    std::shared_ptr<error_sink>            errors_;
-    std::atomic<std::uint32_t>             closing_{0};
-    alignas(cache_line_size) event_count   joins_;          // workers wait here
-    event_count                            outside_joins_;  // and other threads here
-    std::int64_t const                     born_;
-    alignas(cache_line_size) std::atomic<std::uint32_t> idle_waiters_{0};
-    event_count                            idle_events_;
-    std::atomic<std::uint64_t>             outside_groups_{0};
-    std::uint64_t const                    pool_id_ = (reinterpret_cast<std::uintptr_t>(this) / cache_line_size & 0xf'ffffU) << 10;
+    std::stop_source           stop_;
+    std::atomic<std::uint32_t> closing_{0};
+    std::int64_t const         born_;
+    std::atomic<std::uint64_t> outside_groups_{0};
+    std::uint64_t const        pool_id_ = (reinterpret_cast<std::uintptr_t>(this) / cache_line_size & 0xf'ffffU) << 10;
 };
 
 inline worker* work_queues::here() noexcept {

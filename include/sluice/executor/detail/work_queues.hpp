@@ -15,6 +15,10 @@
 /// taken off again when it returns, so a waiter finds its own fork at the bottom or knows that it was stolen. `tasks`
 /// holds what was posted from this worker and what it took out of the injector. An entry of `tasks` is a task, or the
 /// rest of a chain that was taken from the injector at once: it lies at the old end, so thieves find it first.
+///
+/// A letter is a task for one worker only. It lies in that worker's inbox, from which nobody else takes; the inbox is open
+/// as long as the place has a thread that is not leaving. Once there has been a letter the word has a mark for good, and
+/// each worker looks into its inbox between two tasks; before that nobody does so who has work.
 
 #include <atomic>
 #include <chrono>
@@ -25,7 +29,9 @@
 #include <sluice/core/cacheline.hpp>
 #include <sluice/executor/detail/idle_gate.hpp>
 #include <sluice/executor/detail/pool_counts.hpp>
+#include <sluice/executor/detail/pool_state.hpp>
 #include <sluice/executor/detail/roster.hpp>
+#include <sluice/executor/detail/scheduler_observer.hpp>
 #include <sluice/executor/detail/task.hpp>
 #include <sluice/executor/detail/worker.hpp>
 #include <sluice/queue/injector.hpp>
@@ -37,6 +43,10 @@ namespace sluice::detail {
 //   (E) stop     state_ fetch_or release / load acquire; sleepers are woken after it. The mark `crowded` likewise (roster)
 //   (G) awake    seq_cst: a worker marks itself, and later pushes by a seq_cst operation and looks for sleepers; a sleeper
 //                announces itself, then looks at the marks. If it does not see the mark it is announced before the push
+//   (M) mail     the mark: fetch_or relaxed before the letter is pushed; a busy worker sees it by some look. One that goes to
+//                sleep takes itself off the marks (G) by a seq_cst operation, then looks into its inbox; the sender pushes, then
+//                looks at (G), all seq_cst: the worker sees the letter, or the sender sees that it sleeps and moves the
+//                epoch of the gate, in which the worker has announced itself before: it does not sleep, or wakes
 //   (stat)       metrics: relaxed
 // Why idle() is right: it adds up `finished`, then sees the injector empty, then adds up `accepted`. All counts only grow
 // and finished <= accepted at every instant, so equal sums mean that both stood still from the first read to the last,
@@ -72,11 +82,32 @@ public:
             }
         } else {
             bool const plain =
-                (state_.load(std::memory_order_relaxed) & (pool_state::phase | pool_state::counting)) == pool_state::running;  // (E)
+                (state_.load(std::memory_order_relaxed) & (pool_state::refuses | pool_state::counting)) == 0;  // (E)
             if ((!plain || !injector_.push(t)) && !submit_marked(t)) return false;
         }
         gate_.notify_ordered();
         return true;
+    }
+
+    enum class answer : std::uint8_t { taken, closed, absent };
+
+    /// The same for worker i only; `absent`: its place has no thread, or one that is leaving. The caller then says that the
+    /// pool may be idle again.
+    [[nodiscard]] answer submit_letter(std::size_t i, task* t) noexcept {
+        worker* const me = here();
+        if (me == nullptr && guest_of != this && refuses()) return answer::closed;
+        auto const all = roster_.made();
+        if (i >= all.size()) return answer::absent;
+        if ((state_.load(std::memory_order_relaxed) & pool_state::mail) == 0)               // (M)
+            state_.fetch_or(pool_state::mail, std::memory_order_relaxed);                   // (M)
+        me != nullptr ? worker::count(me->accepted, 1) : counts_.accept_outside();
+        if (!all[i]->inbox.push(t)) {
+            me != nullptr ? pool_counts::take_back(*me) : counts_.void_outside();
+            return refuses() ? answer::closed : answer::absent;
+        }
+        if (me == nullptr && counting()) counts_.submit_outside();
+        if (!awake(i)) gate_.stir(0xffff'ffffU);  // they sleep on one address: all of them look round
+        return answer::taken;
     }
 
     /// Whether nothing is queued and nothing runs.
@@ -87,7 +118,9 @@ public:
     }
 
     /// Whether the pool is dropping its work.
-    [[nodiscard]] bool discards() const noexcept { return phase() == pool_state::discarding; }
+    [[nodiscard]] bool discards() const noexcept { return marked(pool_state::discarding); }
+    /// Whether it takes no more work from outside.
+    [[nodiscard]] bool refuses() const noexcept { return marked(pool_state::refuses); }
 
     [[nodiscard]] bool has_injected() const noexcept { return !injector_.empty_approx() || !returned_.empty_approx(); }
 
@@ -118,7 +151,7 @@ public:
             if (!got) continue;
             task* const t = first_of(got.value);
             if (wanted(t)) {
-                worker::add(me.steals, 1);
+                count_steal(me, i % n);
                 return t;
             }
             give_back(t, true);
@@ -138,19 +171,14 @@ protected:
     static constexpr std::uint32_t searchers_for(std::size_t workers) noexcept {
         return static_cast<std::uint32_t>((workers + 1) / 2);
     }
-    [[nodiscard]] std::uint32_t phase() const noexcept {
-        return state_.load(std::memory_order_relaxed) & pool_state::phase;                  // (E)
+    [[nodiscard]] bool marked(std::uint32_t marks) const noexcept {
+        return (state_.load(std::memory_order_relaxed) & marks) != 0;                       // (E)
     }
-    [[nodiscard]] bool counting() const noexcept {
-        return (state_.load(std::memory_order_relaxed) & pool_state::counting) != 0;        // (E)
-    }
-    [[nodiscard]] bool crowded() const noexcept {
-        return (state_.load(std::memory_order_acquire) & pool_state::crowded) != 0;         // (E)
-    }
+    [[nodiscard]] bool counting() const noexcept { return marked(pool_state::counting); }
 
     /// The rest of submit, from outside, where something is to be counted or the pool is being closed.
     [[gnu::noinline]] bool submit_marked(task* t) noexcept {
-        if (phase() != pool_state::running || !injector_.push(t)) {
+        if (refuses() || !injector_.push(t)) {
             if (guest_of != this) return false;
             give_back(t, false);  // what a task queues that has been accepted is accepted too
         }
@@ -178,6 +206,20 @@ protected:
         if (work const w = take_own(me)) return w;
         if (work const w = fetch(me)) return w;
         return steal(me);
+    }
+
+    /// The oldest letter, or nothing.
+    work open_letter(worker& me) noexcept {
+        if (me.letters == nullptr) me.letters = me.inbox.take_all();
+        if (me.letters == nullptr) return {};
+        task* const t = me.letters;
+        me.letters = t->next;
+        return work::letter(t);
+    }
+    /// Whatever there is, letters first.
+    work take_any(worker& me) noexcept {
+        if (work const w = open_letter(me)) return w;
+        return take(me);
     }
 
     /// Everything from the injector: some of it to the worker's own deque, the rest as one entry for thieves.
@@ -288,14 +330,14 @@ protected:
                 bool    lost = false;
                 // Not empty_approx() first: the last look before sleep has to be a seq_cst one, and an empty steal is one.
                 if (auto const got = victim.forks.steal()) {
-                    worker::add(me.steals, 1);
+                    count_steal(me, i);
                     me.victims.succeeded(i);
                     return work::of(got.value);
                 } else {
                     lost |= got.status == steal_status::lost;
                 }
                 if (auto const got = victim.tasks.steal()) {
-                    worker::add(me.steals, 1);
+                    count_steal(me, i);
                     me.victims.succeeded(i);
                     return unpack(me, got.value);
                 } else {
@@ -307,6 +349,12 @@ protected:
             }
         }
         return {};
+    }
+
+    void count_steal(worker& me, std::size_t victim) noexcept {
+        worker::add(me.steals, 1);
+        if (auto const* const o = options_.observer; o != nullptr && o->steal != nullptr) [[unlikely]]
+            o->steal(o->context, me.index, victim, 1);
     }
 
     /// A worker that sleeps or has left has nothing in its queues, so a thief need not touch them. It is marked awake before it

@@ -15,6 +15,8 @@
 #include <exception>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/core/unique_function.hpp>
+#include <sluice/executor/detail/inbox.hpp>
+#include <sluice/executor/detail/scheduler_observer.hpp>
 #include <sluice/executor/detail/task.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/victim_policy.hpp>
@@ -55,11 +57,12 @@ struct scheduler_options {
     std::uint32_t  fairness;
     std::uint32_t  help_depth;
     bool           metrics;
+    scheduler_observer const* observer = nullptr;
 };
 
-/// A piece of work that has been taken out of a queue.
+/// A piece of work that has been taken out of a queue. A letter is a task for this worker only.
 struct work {
-    enum kind : std::uint8_t { nothing, one_task, one_fork } what = nothing;
+    enum kind : std::uintptr_t { nothing, one_task, one_letter, one_fork } what = nothing;  // a whole register
     union {
         detail::task* task = nullptr;
         detail::fork* fork;
@@ -68,6 +71,12 @@ struct work {
     static work of(detail::task* t) noexcept {
         work w;
         w.what = one_task;
+        w.task = t;
+        return w;
+    }
+    static work letter(detail::task* t) noexcept {
+        work w;
+        w.what = one_letter;
         w.task = t;
         return w;
     }
@@ -98,12 +107,17 @@ struct alignas(cache_line_size) worker {
     std::uint32_t                   help_depth = 0;
     bool const                      timed;
     mode                            now = absent;
-    std::thread                     thread;             // this and the next: under the roster's lock
+    std::thread                     thread;             // this and the next two: under the roster's lock
     bool                            present = false;
+    bool                            attached = false;   // its thread is the user's; its own thread may look, too
+    std::uint32_t                   blocking = 0;       // regions around what runs here
+    task*                           letters = nullptr;  // what it has taken out of the inbox, oldest first
     std::uint64_t const*            lineage = nullptr;  // of the task that runs here, if it is a group's
     std::uint64_t                   groups = 0;                   // how many were made here
 
     // Written by the owner, read by anyone.
+    alignas(cache_line_size) detail::inbox<task> inbox;
+    std::atomic<bool>          exiting{false};  // the thread that left runs its exit hook
     alignas(cache_line_size) std::atomic<std::uint64_t> finished{0};
     std::atomic<std::uint64_t> accepted{0};
     std::atomic<std::uint64_t> ran{0}, steals{0}, lost{0}, empty{0}, depth_sum{0}, depth_samples{0};
