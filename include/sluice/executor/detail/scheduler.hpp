@@ -205,8 +205,9 @@ public:
 
     void pause() noexcept { (void)pause_.pause(); }
     void resume() noexcept {
-        // A worker that was called on behalf of work may have been held instead, and have left: somebody has to look.
-        if (pause_.resume()) gate_.notify();
+        if (!pause_.resume()) return;
+        gate_.stir(0xffff'ffffU);  // an attached thread may sleep although it has letters
+        gate_.notify();            // a worker that was called for some work may have been held instead, and have left
     }
     /// Blocks while the pool is paused and something runs.
     void wait_paused() noexcept {
@@ -307,8 +308,8 @@ public:
             notice_idle();
             set_awake(me.index, false);
             // The second look; a paused pool is left asleep, and wakes everybody when it goes on.
-            if (marked(pool_state::stopped) || !me.inbox.empty() || (!paused() && work_in_sight()) ||
-                (patience.count() == 0 && enough())) {
+            bool const work_waits = !paused() && (me.letters != nullptr || !me.inbox.empty() || work_in_sight());
+            if (work_waits || marked(pool_state::stopped) || (patience.count() == 0 && enough())) {
                 called = gate_.leave();
             } else {
                 time_point const until = std::chrono::steady_clock::now() + patience;
