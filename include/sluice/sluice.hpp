@@ -287,6 +287,7 @@
 
 #include <sluice/executor/attached_thread.hpp>
 #include <sluice/executor/blocking_region.hpp>
+#include <sluice/executor/executor.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/metrics.hpp>
