@@ -290,6 +290,7 @@
 #include <sluice/executor/executor.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
+#include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/task_group.hpp>
