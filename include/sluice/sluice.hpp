@@ -36,6 +36,7 @@
 #include <sluice/queue/fifo_steal_queue.hpp>
 #include <sluice/queue/injector.hpp>
 #include <sluice/queue/mpmc_ring.hpp>
+#include <sluice/queue/mpsc_inbox.hpp>
 #include <sluice/queue/split_deque.hpp>
 #include <sluice/queue/steal_result.hpp>
 
