@@ -291,6 +291,9 @@
 #include <sluice/executor/executor.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
+#if __has_include(<xxhash.h>)
+#include <sluice/executor/keyed_executor.hpp>
+#endif
 #include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/shutdown.hpp>

@@ -88,7 +88,7 @@ public:
         }
     }
 
-    void run_ticket(std::shared_ptr<strand_state> const& self) {
+    void run_ticket(std::shared_ptr<strand_state> const& self, std::uint64_t) {
         std::exception_ptr error;
         for (bool more = true; more;) {
             run_some(error);
@@ -101,7 +101,7 @@ public:
         }
         if (error) std::rethrow_exception(error);
     }
-    void ticket_lost(std::shared_ptr<strand_state> const&) noexcept { drop_all(); }
+    void ticket_lost(std::shared_ptr<strand_state> const&, std::uint64_t) noexcept { drop_all(); }
 
     [[nodiscard]] std::uint64_t dropped() const noexcept { return dropped_.load(std::memory_order_relaxed); }  // (stat)
     [[nodiscard]] std::uint64_t errors_dropped() const noexcept {

@@ -4,9 +4,9 @@
 /// @file
 /// detail::ticket, post_ticket, at_task_end, queued_task — what components in front of an executor hand to it, and what they keep.
 ///
-/// A ticket is the callable that is posted. Its state has run_ticket(), called when the executor runs it, and ticket_lost(),
-/// called when it is destroyed unrun: by an executor that discards, or is destroyed. Exactly one of them is called, unless
-/// the post itself threw: then neither.
+/// A ticket is the callable that is posted. Its state has run_ticket(self, serial), called when the executor runs it, and
+/// ticket_lost(self, serial), called when it is destroyed unrun: by an executor that discards, or is destroyed. Exactly one of
+/// them is called, unless the post itself threw: then neither.
 ///
 /// Thread-safety  a ticket belongs to the executor; the rest to one thread at a time
 /// Complexity     post_ticket: a few instructions beyond the executor's post; a ticket has 24 bytes on a 64-bit target
@@ -55,11 +55,11 @@ public:
     ~ticket() {
         if (state_ == nullptr || posting::under_way(state_.get(), serial_)) return;
         auto const state = std::move(state_);
-        state->ticket_lost(state);
+        state->ticket_lost(state, serial_);
     }
     void operator()() {
         auto const state = std::move(state_);
-        state->run_ticket(state);
+        state->run_ticket(state, serial_);
     }
 
 private:
