@@ -177,6 +177,7 @@
 #include <sluice/flow/dedup_table.hpp>
 #include <sluice/flow/dedup_window.hpp>
 #include <sluice/flow/drr.hpp>
+#include <sluice/flow/earliest_deadline.hpp>
 #include <sluice/flow/early_refresh.hpp>
 #include <sluice/flow/ema_error_window.hpp>
 #include <sluice/flow/envoy_gradient_limit.hpp>
