@@ -297,8 +297,10 @@
 #endif
 #include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
+#include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/strand.hpp>
+#include <sluice/executor/task_attributes.hpp>
 #include <sluice/executor/task_group.hpp>
 #include <sluice/executor/task_local.hpp>
 #include <sluice/executor/thread_pool.hpp>

@@ -31,6 +31,7 @@
 #include <sluice/queue/mpsc_inbox.hpp>
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -57,6 +58,12 @@ struct strand_frame {
         for (auto const* f = innermost; f != nullptr; f = f->outer)
             if (f->strand == s) return true;
         return false;
+    }
+
+    [[nodiscard]] static std::size_t count(void const* s) noexcept {
+        std::size_t n = 0;
+        for (auto const* f = innermost; f != nullptr; f = f->outer) n += f->strand == s ? 1 : 0;
+        return n;
     }
 
     void const*         strand;
