@@ -299,6 +299,7 @@
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/shutdown.hpp>
+#include <sluice/executor/sized_lanes.hpp>
 #include <sluice/executor/strand.hpp>
 #include <sluice/executor/task_attributes.hpp>
 #include <sluice/executor/task_group.hpp>
