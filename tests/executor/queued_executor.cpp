@@ -408,14 +408,14 @@ TEST_CASE("queued_executor: who is not a worker waits for a place", "[executor][
 
 TEST_CASE("queued_executor: low work is begun within its bound while high work makes more high work",
           "[executor][queued_executor][law]") {
-    constexpr auto      step = 100ms, service = 2ms;
+    constexpr sluice::duration step = 100ms, service = 2ms;
     constexpr int       workers = 2;
     constexpr unsigned  capacity = 50;
     for (bool const aging : {true, false}) {
         manual_executor e({.workers = workers});
         // Without ageing: a step that nothing outlasts.
         manual_queue<sluice::aging_priority> q(e, {.capacity = capacity, .concurrency = workers, .when_full = overflow::reject},
-                                               sluice::aging_priority({.step = aging ? sluice::duration(step) : sluice::duration(1000h)}), e.clock());
+                                               sluice::aging_priority({.step = aging ? step : 1000h}), e.clock());
         std::vector<sluice::duration> waits[3];
         std::function<void()>         high = [&] {
             e.spend(service);
