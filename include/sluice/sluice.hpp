@@ -287,6 +287,8 @@
 #include <sluice/scaling/usl_cap.hpp>
 #include <sluice/scaling/usl_fit.hpp>
 
+#include <sluice/executor/admission_policy.hpp>
+#include <sluice/executor/admitted_executor.hpp>
 #include <sluice/executor/attached_thread.hpp>
 #include <sluice/executor/blocking_region.hpp>
 #include <sluice/executor/executor.hpp>
@@ -297,6 +299,7 @@
 #endif
 #include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
+#include <sluice/executor/overload_signal.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/sized_lanes.hpp>

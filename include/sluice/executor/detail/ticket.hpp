@@ -76,11 +76,11 @@ void post_ticket(Executor& executor, std::shared_ptr<State> const& state, std::u
 
 /// Calls f at the end of the task that the caller is in: now, except on an executor whose tasks end later. f is noexcept.
 template <class Executor, class F>
-void at_task_end(Executor& executor, F&& f) noexcept {
-    if constexpr (requires { executor.at_task_end(f); }) {
+void at_task_end(Executor& executor, F f) noexcept {
+    if constexpr (requires { executor.at_task_end(std::move(f)); }) {
         try {
-            return executor.at_task_end(f);
-        } catch (...) {  // no memory to remember it
+            return executor.at_task_end(std::move(f));
+        } catch (...) {  // no memory to remember it; then it has not been moved
         }
     }
     f();
