@@ -309,6 +309,7 @@
 #include <sluice/executor/task_local.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <sluice/executor/thread_pool_options.hpp>
+#include <sluice/executor/timer_queue.hpp>
 #include <sluice/executor/victim_policy.hpp>
 
 #include <sluice/parallel/parallel_for.hpp>
