@@ -310,6 +310,7 @@
 #include <sluice/executor/thread_pool.hpp>
 #include <sluice/executor/thread_pool_options.hpp>
 #include <sluice/executor/timer_queue.hpp>
+#include <sluice/executor/timer_service.hpp>
 #include <sluice/executor/victim_policy.hpp>
 
 #include <sluice/parallel/parallel_for.hpp>
