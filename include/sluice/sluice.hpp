@@ -316,6 +316,8 @@
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
 #include <sluice/parallel/parallel_reduce.hpp>
+#include <sluice/parallel/parallel_sort.hpp>
+#include <sluice/parallel/parallel_stable_sort.hpp>
 #include <sluice/parallel/partitioner.hpp>
 
 #include <sluice/version.hpp>
