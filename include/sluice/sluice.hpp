@@ -313,6 +313,7 @@
 #include <sluice/executor/timer_service.hpp>
 #include <sluice/executor/victim_policy.hpp>
 
+#include <sluice/parallel/deterministic_reduce.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
 #include <sluice/parallel/parallel_reduce.hpp>

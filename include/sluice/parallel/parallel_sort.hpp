@@ -22,6 +22,7 @@
 #include <functional>
 #include <iterator>
 #include <ranges>
+#include <sluice/parallel/detail/on_worker.hpp>
 #include <sluice/parallel/detail/quicksort.hpp>
 #include <stop_token>
 #include <type_traits>

@@ -26,6 +26,7 @@
 #include <memory>
 #include <new>
 #include <ranges>
+#include <sluice/parallel/detail/on_worker.hpp>
 #include <sluice/parallel/detail/quicksort.hpp>
 #include <stop_token>
 #include <type_traits>

@@ -209,19 +209,6 @@ private:
     std::stop_token const& stop_;
 };
 
-/// Runs f() on a worker of the pool, or here: on a worker already, or if the pool has been closed.
-template <class F>
-void call_on_worker(thread_pool& pool, F&& f) {
-    if (pool.on_worker()) return f();
-    future<void> done;
-    try {
-        done = pool.submit([&f] { f(); });
-    } catch (pool_closed const&) {
-        return f();
-    }
-    done.get();
-}
-
 /// Whether a range was sorted, or the other way round and strictly, in which case it has been reversed.
 template <class I, class Less>
 bool one_run(I first, I last, Less& less) {
