@@ -315,6 +315,7 @@
 
 #include <sluice/parallel/deterministic_reduce.hpp>
 #include <sluice/parallel/parallel_for.hpp>
+#include <sluice/parallel/parallel_for_each.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
 #include <sluice/parallel/parallel_reduce.hpp>
 #include <sluice/parallel/parallel_sort.hpp>
