@@ -319,6 +319,7 @@
 #include <sluice/parallel/parallel_for_each.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
 #include <sluice/parallel/parallel_reduce.hpp>
+#include <sluice/parallel/parallel_scan.hpp>
 #include <sluice/parallel/parallel_sort.hpp>
 #include <sluice/parallel/parallel_stable_sort.hpp>
 #include <sluice/parallel/partitioner.hpp>
