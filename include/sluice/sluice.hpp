@@ -314,6 +314,7 @@
 #include <sluice/executor/victim_policy.hpp>
 
 #include <sluice/parallel/deterministic_reduce.hpp>
+#include <sluice/parallel/md_range.hpp>
 #include <sluice/parallel/parallel_find_if.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/parallel_for_each.hpp>
