@@ -312,6 +312,7 @@
 #include <sluice/executor/timer_queue.hpp>
 #include <sluice/executor/timer_service.hpp>
 #include <sluice/executor/victim_policy.hpp>
+#include <sluice/executor/wait_for_graph.hpp>
 
 #include <sluice/parallel/deterministic_reduce.hpp>
 #include <sluice/parallel/md_range.hpp>
