@@ -297,6 +297,7 @@
 #if __has_include(<xxhash.h>)
 #include <sluice/executor/keyed_executor.hpp>
 #endif
+#include <sluice/executor/lock_order.hpp>
 #include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/overload_signal.hpp>
