@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <set>
+#include <stdexcept>
 #include <vector>
 
 using sluice::victim_options;
@@ -119,4 +121,33 @@ TEST_CASE("victim_selector: the threshold rule", "[executor][victim_policy][unit
         victim_selector const s({.policy = victim_policy::random, .threshold = r.threshold}, 0, 2, 1);
         CHECK(s.worth(r.victim, r.own) == r.worth);
     }
+}
+
+TEST_CASE("victim_selector: nearest by ranks, rank after rank, from different starts", "[executor][victim_policy][law]") {
+    auto const distance = [](std::size_t a, std::size_t b) { return a / 4 == b / 4 ? 1 : a / 8 == b / 8 ? 2 : 7; };  // fours in eights
+    auto const ranks = std::make_shared<sluice::victim_ranks const>(std::size_t{16}, distance);
+    for (std::size_t const workers : {std::size_t{16}, std::size_t{11}, std::size_t{2}, std::size_t{1}})
+        for (std::size_t self = 0; self < workers; ++self) {
+            victim_selector       s({.policy = victim_policy::nearest, .ranks = ranks}, self, workers, test::seed() + self);
+            std::set<std::size_t> firsts;
+            for (int round = 0; round < 100; ++round) {
+                list const seen = a_round(s);
+                REQUIRE(seen.size() == workers - 1);
+                REQUIRE(std::set<std::size_t>(seen.begin(), seen.end()).size() == workers - 1);
+                for (std::size_t i = 0; i < seen.size(); ++i) {
+                    REQUIRE(seen[i] != self);
+                    REQUIRE(seen[i] < workers);
+                    if (i > 0) REQUIRE(distance(self, seen[i - 1]) <= distance(self, seen[i]));
+                }
+                if (!seen.empty()) firsts.insert(seen[0]);
+                s.succeeded(seen.empty() ? 0 : seen.back());  // makes no difference
+            }
+            if (workers == 16) CHECK(firsts.size() == 3);
+        }
+    // ranks for too few: by number, as without
+    victim_selector few({.policy = victim_policy::nearest, .ranks = ranks}, 3, 17, 1);
+    victim_selector none({.policy = victim_policy::nearest}, 3, 17, 1);
+    CHECK(a_round(few) == a_round(none));
+    CHECK_THROWS_AS(sluice::victim_ranks(40'000, distance), std::invalid_argument);
+    CHECK(sluice::victim_ranks().workers() == 0);
 }
