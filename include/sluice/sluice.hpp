@@ -291,6 +291,7 @@
 #include <sluice/executor/admitted_executor.hpp>
 #include <sluice/executor/attached_thread.hpp>
 #include <sluice/executor/blocking_region.hpp>
+#include <sluice/executor/cpu_topology.hpp>
 #include <sluice/executor/executor.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
@@ -301,6 +302,7 @@
 #include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/overload_signal.hpp>
+#include <sluice/executor/pin_thread.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/sized_lanes.hpp>
