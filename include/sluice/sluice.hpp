@@ -316,6 +316,7 @@
 #include <sluice/executor/timer_service.hpp>
 #include <sluice/executor/victim_policy.hpp>
 #include <sluice/executor/wait_for_graph.hpp>
+#include <sluice/executor/worker_placement.hpp>
 
 #include <sluice/parallel/deterministic_reduce.hpp>
 #include <sluice/parallel/md_range.hpp>
