@@ -330,4 +330,6 @@
 #include <sluice/parallel/parallel_stable_sort.hpp>
 #include <sluice/parallel/partitioner.hpp>
 
+#include <sluice/sim/simulation.hpp>
+
 #include <sluice/version.hpp>
