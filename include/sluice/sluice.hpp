@@ -330,6 +330,7 @@
 #include <sluice/parallel/parallel_stable_sort.hpp>
 #include <sluice/parallel/partitioner.hpp>
 
+#include <sluice/sim/service_times.hpp>
 #include <sluice/sim/simulation.hpp>
 
 #include <sluice/version.hpp>

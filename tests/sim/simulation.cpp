@@ -213,6 +213,45 @@ TEST_CASE("simulation: a series ends when it is cancelled, from inside or outsid
     CHECK_FALSE(sim.cancel(two));
 }
 
+TEST_CASE("simulation: a tick is asked for when the one before it has run", "[sim][simulation][unit]") {
+    simulation  sim;
+    std::string ran;
+    sim.at(at_ns(20), [&] { ran += 'e'; });
+    sim.every(10ns, [&] { ran += 'a'; });
+    sim.every(20ns, [&] { ran += 'b'; });
+    sim.at(at_ns(10), [&] { ran += 'c'; });
+    sim.every(5ns, [&] { ran += 'd'; }, -1);
+    sim.at(at_ns(20), [&] { ran += 'f'; });
+    sim.run_until(at_ns(20));
+    CHECK(ran == "ddacddebfa");
+}
+
+TEST_CASE("simulation: a tick finds its place however many events it has asked for", "[sim][simulation][unit]") {
+    for (int n = 0; n < 600; n += 7) {
+        simulation sim;
+        int        ticks = 0, ran = 0;
+        sim.every(10ns, [&] {
+            ++ticks;
+            for (int i = 0; i < n; ++i) sim.after(1ns, [&] { ++ran; });
+        });
+        sim.run_until(at_ns(25));
+        REQUIRE(ticks == 2);
+        REQUIRE(ran == 2 * n);
+    }
+    for (int n = 240; n < 270; ++n) {  // the heap is full, whatever it begins with
+        simulation sim;
+        int        ticks = 0;
+        for (int i = 0; i < n; ++i) sim.after(1s, [] {});
+        sim.every(10ns, [&] {
+            ++ticks;
+            sim.after(1s, [] {});
+            sim.after(1s, [] {});
+        });
+        sim.run_until(at_ns(105));
+        REQUIRE(ticks == 10);
+    }
+}
+
 TEST_CASE("simulation: an event's exception leaves the run, and the simulation goes on", "[sim][simulation][unit]") {
     simulation sim;
     auto const held = std::make_shared<int>(0);

@@ -13,6 +13,8 @@
 /// to its entry until that has left the heap. The pairs (time, key) differ, so that the order of the events does not depend on the
 /// shape of the heap.
 
+#include <sluice/core/assert.hpp>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -61,6 +63,7 @@ public:
 
     /// Requires reserve().
     void push(event_entry const& e, std::uint64_t key) noexcept {
+        SLUICE_ASSERT(end_ < capacity_);
         keys_[e.place] = key;
         auto        i = end_++;
         auto* const heap = entries_.get();
