@@ -330,7 +330,9 @@
 #include <sluice/parallel/parallel_stable_sort.hpp>
 #include <sluice/parallel/partitioner.hpp>
 
+#include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/service_times.hpp>
 #include <sluice/sim/simulation.hpp>
+#include <sluice/sim/traffic.hpp>
 
 #include <sluice/version.hpp>
