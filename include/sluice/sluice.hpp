@@ -331,8 +331,11 @@
 #include <sluice/parallel/partitioner.hpp>
 
 #include <sluice/sim/arrivals.hpp>
+#include <sluice/sim/batch_means.hpp>
+#include <sluice/sim/sample_set.hpp>
 #include <sluice/sim/service_times.hpp>
 #include <sluice/sim/simulation.hpp>
+#include <sluice/sim/time_integral.hpp>
 #include <sluice/sim/traffic.hpp>
 
 #include <sluice/version.hpp>
