@@ -333,6 +333,7 @@
 #include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/batch_means.hpp>
 #include <sluice/sim/sample_set.hpp>
+#include <sluice/sim/server_pool.hpp>
 #include <sluice/sim/service_times.hpp>
 #include <sluice/sim/simulation.hpp>
 #include <sluice/sim/time_integral.hpp>
