@@ -332,7 +332,9 @@
 
 #include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/batch_means.hpp>
+#include <sluice/sim/network.hpp>
 #include <sluice/sim/sample_set.hpp>
+#include <sluice/sim/server_failures.hpp>
 #include <sluice/sim/server_pool.hpp>
 #include <sluice/sim/service_times.hpp>
 #include <sluice/sim/simulation.hpp>
