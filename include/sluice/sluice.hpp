@@ -333,6 +333,7 @@
 #include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/batch_means.hpp>
 #include <sluice/sim/network.hpp>
+#include <sluice/sim/replicate.hpp>
 #include <sluice/sim/sample_set.hpp>
 #include <sluice/sim/server_failures.hpp>
 #include <sluice/sim/server_pool.hpp>
