@@ -111,9 +111,11 @@ public:
     }
     template <class F>
     sluice::timer_handle schedule_after(sluice::duration d, F&& f) {
-        return timers_.get(*this).schedule_after(d, std::forward<F>(f));
+        return timers_.get(*this)->schedule_after(d, std::forward<F>(f));
     }
-    timer_service<executor_with_timers>& timers() { return timers_.get(*this); }
+    timer_service<executor_with_timers>& timers() { return *timers_.get(*this); }
+    void close() { timers_.close(); }
+    bool has_timers() { return timers_.get(*this) != nullptr; }
 
 private:
     sluice::lazy_timer_service<executor_with_timers> timers_;
@@ -155,5 +157,19 @@ TEST_CASE("lazy_timer_service: one service, whoever asks first", "[executor][tim
         REQUIRE(seen.size() == 1);
         REQUIRE(test::eventually([&] { return runs.load() == 3; }));
     }
-    executor_with_timers const unused;  // no thread is made
+    executor_with_timers unused;  // no thread is made
+    unused.close();
+    REQUIRE_FALSE(unused.has_timers());
+}
+
+TEST_CASE("timer_service: closed it cancels, and makes nothing that runs", "[executor][timer_service][unit]") {
+    executor_with_timers executor;
+    std::atomic<int>     runs{0};
+    auto const           waits = executor.schedule_after(1h, [&] { runs.fetch_add(1); });
+    REQUIRE(waits.active());
+    executor.close();
+    REQUIRE_FALSE(waits.active());
+    REQUIRE_FALSE(executor.schedule_after(0ns, [&] { runs.fetch_add(1); }).active());
+    executor.close();
+    REQUIRE(runs.load() == 0);
 }

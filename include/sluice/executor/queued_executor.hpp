@@ -122,11 +122,6 @@ struct queued_executor_counters {
 
 namespace detail {
 
-/// The callback of a task that has none.
-struct no_expiry {
-    void operator()() const noexcept {}
-};
-
 /// A task, its stop_token and its expiry callback, in one allocation.
 struct deferred_task {
     enum class action : std::uint8_t { run, expire, destroy };

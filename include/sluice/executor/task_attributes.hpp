@@ -39,4 +39,13 @@ struct task_attributes {
     }
 };
 
+namespace detail {
+
+/// The expiry callback of a task that has none.
+struct no_expiry {
+    void operator()() const noexcept {}
+};
+
+}  // namespace detail
+
 }  // namespace sluice

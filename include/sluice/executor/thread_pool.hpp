@@ -38,13 +38,16 @@
 #include <memory>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/executor/attached_thread.hpp>
+#include <sluice/executor/detail/attributed.hpp>
 #include <sluice/executor/detail/deadline.hpp>
 #include <sluice/executor/detail/posted.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/shutdown.hpp>
+#include <sluice/executor/task_attributes.hpp>
 #include <sluice/executor/thread_pool_options.hpp>
+#include <sluice/executor/timer_service.hpp>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -84,6 +87,31 @@ public:
         give(std::make_unique<closure>(std::forward<F>(f)));
     }
 
+    /// The same for a task that says something about itself: worker as post_on; stopped before it begins, it is only destroyed;
+    /// from its expiry on, on_expiry() is called instead. Priority, key and cost are for queues (queued_executor); here
+    /// there is none, and tasks begin in about the order in which they come.
+    template <class F, class Expiry = detail::no_expiry>
+    void post(F&& f, task_attributes const& a, Expiry&& on_expiry = {}) {
+        using task = detail::attributed_post<std::decay_t<F>, std::decay_t<Expiry>>;
+        static_assert(std::is_invocable_v<std::decay_t<F>>, "post needs a callable without parameters");
+        task t{std::forward<F>(f), std::forward<Expiry>(on_expiry), a.stop, a.expiry};
+        if (a.worker == any_worker) post(std::move(t));
+        else post_on(a.worker, std::move(t));
+    }
+
+    /// False after close or shutdown, and f is as it was unless that happens at the same time; otherwise as post. There is always
+    /// a place: for a bounded number of them put a queued_executor in front.
+    template <class F>
+    [[nodiscard]] bool try_post(F&& f) {
+        using closure = detail::detached<std::decay_t<F>>;
+        static_assert(std::is_invocable_v<std::decay_t<F>>, "try_post needs a callable without parameters");
+        if (closed() && !inside()) return false;
+        auto t = std::make_unique<closure>(std::forward<F>(f));
+        if (!scheduler_->submit(t.get())) return false;
+        (void)t.release();
+        return true;
+    }
+
     /// Runs f() on some worker; the future has what it returns or throws.
     template <class F>
     [[nodiscard]] auto submit(F&& f) {
@@ -91,6 +119,31 @@ public:
         return give_future(std::forward<F>(f), [this](auto* state) {
             if (!scheduler_->submit(state)) throw pool_closed();
         });
+    }
+
+    /// The same for a task that says something about itself, see post. Stopped or expired before it begins, it leaves broken_task.
+    template <class F>
+    [[nodiscard]] auto submit(F&& f, task_attributes const& a) {
+        using task = detail::attributed_submit<std::decay_t<F>>;
+        static_assert(std::is_invocable_v<std::decay_t<F>>, "submit needs a callable without parameters");
+        task t{std::forward<F>(f), a.stop, a.expiry};
+        return a.worker == any_worker ? submit(std::move(t)) : submit_on(a.worker, std::move(t));
+    }
+
+    /// Posts f() at a time, after a delay, or again and again; see timer_queue. The first call of any of them starts one thread
+    /// for all timers of the pool, which only posts. close and shutdown cancel what is pending, whatever their mode. Throws
+    /// pool_closed after them; std::system_error, std::bad_alloc or std::invalid_argument, and then has no effect.
+    template <class F>
+    timer_handle schedule_at(time_point t, F&& f) {
+        return timers().schedule_at(t, std::forward<F>(f));
+    }
+    template <class F>
+    timer_handle schedule_after(duration d, F&& f) {
+        return timers().schedule_after(d, std::forward<F>(f));
+    }
+    template <class F>
+    timer_handle schedule_every(duration period, F&& f, periodic_options options = {}) {
+        return timers().schedule_every(period, std::forward<F>(f), options);
     }
 
     /// Runs f() on the worker with this number and on no other thread, between two of its tasks; its letters come in the
@@ -301,7 +354,13 @@ private:
             std::fputs("sluice: a thread_pool was shut down or destroyed from its own worker\n", stderr);
             std::terminate();
         }
+        timers_.close();
         return scheduler_->shut_down(mode, deadline, rest);
+    }
+    [[nodiscard]] timer_service<thread_pool>& timers() {
+        auto* const service = closed() ? nullptr : timers_.get(*this);
+        if (service == nullptr) throw pool_closed();
+        return *service;
     }
 
     void send(std::size_t worker_index, detail::task* t) {
@@ -370,6 +429,7 @@ private:
 
     shutdown_mode                      at_destruction_;
     std::unique_ptr<detail::scheduler> scheduler_;
+    lazy_timer_service<thread_pool>    timers_;
 };
 
 }  // namespace sluice

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <sluice/core/unique_function.hpp>
+#include <sluice/executor/cpu_topology.hpp>
 #include <sluice/executor/detail/scheduler_observer.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #include <sluice/executor/shutdown.hpp>
@@ -21,9 +22,15 @@
 
 namespace sluice {
 
-/// As many as the system says can run at once for this process; at least 1.
+/// How many threads can run at once for this process: the CPUs it may use, but no more than its control groups' quota, rounded
+/// up; 1 to 1000. Reads some ten files on Linux.
 [[nodiscard]] inline std::size_t default_workers() noexcept {
-    unsigned const n = std::thread::hardware_concurrency();
+    std::size_t n = 0;
+    try {
+        n = available_concurrency();
+    } catch (...) {  // no memory
+        n = std::thread::hardware_concurrency();
+    }
     return n == 0 ? 1 : n > 1000 ? 1000 : n;
 }
 

@@ -90,6 +90,10 @@ public:
     timer_queue(timer_queue const&) = delete;
     timer_queue& operator=(timer_queue const&) = delete;
 
+    /// Cancels every timer; waits for nothing. From now on a timer ends when it is made, and a periodic one after the run that
+    /// is under way.
+    void close() noexcept { core_->close(false); }
+
     /// Cancels every timer and waits for those callbacks that run on other threads.
     ~timer_queue() {
         core_->close();

@@ -49,10 +49,17 @@ public:
     timer_service(timer_service const&) = delete;
     timer_service& operator=(timer_service const&) = delete;
 
-    ~timer_service() {
-        thread_.request_stop();
-        timers_.internals().earlier().notify_all();
-        thread_.join();
+    ~timer_service() { close(); }
+
+    /// Ends the thread and cancels every timer; does not wait for callbacks that run. From now on a timer ends when it is made.
+    /// Twice, one after the other, is as once.
+    void close() noexcept {
+        if (thread_.joinable()) {
+            thread_.request_stop();
+            timers_.internals().earlier().notify_all();
+            thread_.join();
+        }
+        timers_.close();
     }
 
     template <class F>
@@ -120,28 +127,30 @@ public:
     lazy_timer_service() = default;
     lazy_timer_service(lazy_timer_service const&) = delete;
     lazy_timer_service& operator=(lazy_timer_service const&) = delete;
-    ~lazy_timer_service() { reset(); }
 
     /// The service, for the same executor each time. The first call starts a thread; if that throws, the next one tries again.
-    [[nodiscard]] timer_service<Executor>& get(Executor& executor) {
-        if (auto* const made = made_.load(std::memory_order_acquire)) return *made;         // (A)
+    /// nullptr if it was closed before anybody asked.
+    [[nodiscard]] timer_service<Executor>* get(Executor& executor) {
+        if (auto* const made = made_.load(std::memory_order_acquire)) return made;          // (A)
         std::lock_guard const lock(mutex_);
-        if (!service_) {
+        if (!service_ && !closed_) {
             service_ = std::make_unique<timer_service<Executor>>(executor);
             made_.store(service_.get(), std::memory_order_release);                         // (A)
         }
-        return *service_;
+        return service_.get();
     }
 
-    /// Ends the service, if there is one, with all its timers. Not at the same time as get.
-    void reset() noexcept {
-        made_.store(nullptr, std::memory_order_relaxed);                                    // (A)
-        service_.reset();
+    /// Closes the service if there is one; there will be none if there is none.
+    void close() noexcept {
+        std::lock_guard const lock(mutex_);
+        closed_ = true;
+        if (service_) service_->close();
     }
 
 private:
     std::atomic<timer_service<Executor>*>    made_{nullptr};
     std::mutex                               mutex_;
+    bool                                     closed_ = false;
     std::unique_ptr<timer_service<Executor>> service_;
 };
 

@@ -253,8 +253,8 @@ public:
         end(lock, e);
     }
 
-    /// Cancels everything and waits for what runs on other threads.
-    void close() noexcept {
+    /// Cancels everything and, if told, waits for what runs on other threads.
+    void close(bool waits = true) noexcept {
         std::unique_lock lock(mutex_);
         closed_ = true;
         while (!heap_.empty()) {
@@ -270,6 +270,7 @@ public:
             lock.lock();
             i = away_.size();
         }
+        if (!waits) return;
         auto const me = std::this_thread::get_id();
         ++waiting_;
         changed_.wait(lock, [&] {
