@@ -27,7 +27,7 @@ namespace sluice::detail {
 //                `closed` away: it is open as long as the worker may find something
 //   (D) close    CAS acq_rel from empty to closed: each push is before it, and then has been taken, or is refused.
 //                Acquire also where it finds the mark of an earlier one: what came before that is seen
-//   (E) open     store release
+//   (E) open     relaxed: it says nothing but that letters are taken; the place itself is made known by others
 //   (H) hint     relaxed: first guess for the CAS; what is read is only linked to, never looked into
 // The loser of (A) links to the new head and tries again: nobody has seen its node. The loser of (D) has tasks to see to.
 template <class Node, template <class> class Atom = std::atomic>
@@ -70,7 +70,7 @@ public:
         return closed || head == closed_mark();
     }
     /// Requires that it is closed.
-    void open() noexcept { newest_.store(nullptr, std::memory_order_release); }             // (E)
+    void open() noexcept { newest_.store(nullptr, std::memory_order_relaxed); }             // (E)
 
     [[nodiscard]] bool empty() const noexcept {
         Node* const head = newest_.load(std::memory_order_seq_cst);                         // (B)

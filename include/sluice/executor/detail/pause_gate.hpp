@@ -25,8 +25,8 @@ namespace sluice::detail {
 
 // Ordering
 //   (A) mark    paused set by CAS seq_cst, and only while `ending` is not set, so that whoever ends the pool (sets `ending`,
-//               then resumes) is not paused again; taken back by fetch_and acq_rel. Sleepers are notified after it
-//   (B) held    fetch_add acq_rel when a worker begins to be held, then settled_ is notified: a waiter that looked before it
+//               then resumes) is not paused again; taken back by fetch_and release. Sleepers are notified after it
+//   (B) held    fetch_add release when a worker begins to be held, then settled_ is notified: a waiter that looked before it
 //               looks again, and what the worker did before is seen
 //   (C) let go  fetch_sub seq_cst, then a seq_cst load of the mark. Against (D): (A), then a seq_cst load of the count. Not
 //               both can miss the other: the waiter does not count the worker, or the worker sees the mark and is held again
@@ -35,6 +35,7 @@ namespace sluice::detail {
 //               fetch_sub seq_cst, then the load of the mark: a waiter that has counted the guest has set the mark before,
 //               so the guest sees it and notifies
 //   (H) hint    acquire load of the mark: what came before the pause is seen by who sees it
+//   (stat)      for observers
 // That a worker sees the mark before its next task is not decided here: it looks at the word by a relaxed load, and a look
 // just before (A) lets the task go that it has in hand. Who wants to know when that has ended waits for (D).
 template <class Parker = default_parker, template <class> class Atom = std::atomic>
@@ -55,7 +56,7 @@ public:
     }
     /// True if it was paused.
     bool resume() noexcept {
-        if ((marks_.fetch_and(~pool_state::paused, std::memory_order_acq_rel) & pool_state::paused) == 0) return false;  // (A)
+        if ((marks_.fetch_and(~pool_state::paused, std::memory_order_release) & pool_state::paused) == 0) return false;  // (A)
         holding_.notify_all();
         settled_.notify_all();
         return true;
@@ -69,7 +70,7 @@ public:
     template <class Enough>
     bool hold(Enough enough) noexcept {
         for (;;) {
-            held_.fetch_add(1, std::memory_order_acq_rel);                                  // (B)
+            held_.fetch_add(1, std::memory_order_release);                                  // (B)
             settled_.notify_all();
             bool over = false;
             for (;;) {
@@ -119,7 +120,7 @@ public:
     /// The number of threads has changed.
     void changed() noexcept { settled_.notify_all(); }
 
-    [[nodiscard]] std::uint32_t held_approx() const noexcept { return held_.load(std::memory_order_acquire); }  // (H)
+    [[nodiscard]] std::uint32_t held_approx() const noexcept { return held_.load(std::memory_order_relaxed); }  // (stat)
 
 private:
     Atom<std::uint32_t>&            marks_;
