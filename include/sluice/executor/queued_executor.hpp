@@ -582,7 +582,8 @@ public:
 
     [[nodiscard]] std::size_t size_approx() const { return state_->queue().size_approx(); }
     [[nodiscard]] load_level  level() const noexcept { return state_->queue().level(); }
-    /// For those upstream: on_edge, when_below, wait_below. It lives as long as the queued_executor, and so must its listeners.
+    /// For those upstream: on_edge, when_below, wait_below. Listeners must outlive what was accepted, which may be longer than
+    /// the queued_executor lives.
     [[nodiscard]] load_gauge<Clock>& gauge() noexcept { return state_->queue().gauge(); }
     [[nodiscard]] queued_executor_counters counters() const noexcept { return state_->counters(); }
     [[nodiscard]] duration estimated_wait(task_attributes const& a = {}) const {
