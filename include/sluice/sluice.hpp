@@ -307,6 +307,8 @@
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/sized_lanes.hpp>
 #include <sluice/executor/strand.hpp>
+#include <sluice/executor/sync_wait.hpp>
+#include <sluice/executor/task.hpp>
 #include <sluice/executor/task_attributes.hpp>
 #include <sluice/executor/task_group.hpp>
 #include <sluice/executor/task_local.hpp>
