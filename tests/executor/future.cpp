@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sluice/executor/future.hpp>
+#include <sluice/executor/sync_wait.hpp>
+#include <sluice/executor/task.hpp>
 #include <sluice/executor/thread_pool.hpp>
 
 #include "support/catch.hpp"
@@ -249,4 +251,82 @@ TEST_CASE("future: a wait in a worker runs nothing else", "[executor][future][la
     CHECK(seen == 0);
     pool.wait_idle();
     CHECK(unrelated == 200);
+}
+
+TEST_CASE("future: co_await gives results of every kind, and exceptions", "[executor][future][unit]") {
+    thread_pool pool(2);
+    int         here = 1;
+    auto const  all = [](thread_pool& p, int& i) -> sluice::task<std::string> {
+        int const n = co_await p.submit([] { return 7; });
+        co_await p.submit([] {});
+        int& same = co_await p.submit([&i]() -> int& { return i; });
+        auto owned = co_await p.submit([] { return std::make_unique<int>(3); });
+        auto ready = p.submit([] { return 20; });
+        ready.wait();
+        int const m = co_await std::move(ready);
+        std::string what;
+        try {
+            co_await p.submit([] { throw std::runtime_error("thrown"); });
+        } catch (std::runtime_error const& e) {
+            what = e.what();
+        }
+        co_return what + std::to_string(n + *owned + m + (&same == &i ? 100 : 0));
+    };
+    CHECK(sluice::sync_wait(all(pool, here)) == "thrown130");
+    CHECK(pool.metrics().errors_dropped == 0);
+}
+
+TEST_CASE("future: co_await does not hold the only worker, and goes on there", "[executor][future][unit]") {
+    thread_pool pool(1);
+    auto const  chain = [](thread_pool& p) -> sluice::task<int> {
+        int sum = 0;
+        for (int i = 0; i < 1000; ++i) {
+            sum += co_await p.submit([i] { return i & 1; });
+            if (i > 0 && !p.on_worker()) sum += 10'000;
+        }
+        co_return sum;
+    };
+    std::latch go(1);
+    pool.post([&] { go.wait(); });
+    auto t = chain(pool);
+    t.internals().promise().continuation = std::noop_coroutine();
+    t.internals().resume();  // suspends at the first future
+    CHECK_FALSE(t.internals().done());
+    go.count_down();
+    pool.wait_idle();
+    CHECK(t.internals().done());
+    CHECK(t.internals().promise().take() == 500);
+}
+
+TEST_CASE("future: a coroutine that awaits a task which is discarded gets broken_task", "[executor][future][unit]") {
+    thread_pool pool(1);
+    std::latch  busy(1), go(1);
+    pool.post([&] {
+        busy.count_down();
+        go.wait();
+    });
+    busy.wait();
+    auto t = [](thread_pool& p) -> sluice::task<int> { co_return co_await p.submit([] { return 1; }); }(pool);
+    t.internals().promise().continuation = std::noop_coroutine();
+    t.internals().resume();
+    std::thread ender([&] { (void)pool.shutdown(sluice::shutdown_mode::discard); });
+    CHECK(test::eventually([&] { return pool.internals().discards(); }));
+    go.count_down();
+    ender.join();
+    CHECK(t.internals().done());
+    CHECK_THROWS_AS(t.internals().promise().take(), sluice::broken_task);
+}
+
+TEST_CASE("future: completion races with co_await", "[executor][future][stress]") {
+    thread_pool pool(2);
+    auto const  many = [](thread_pool& p) -> sluice::task<int> {
+        int sum = 0;
+        for (int i = 0; i < 2000; ++i) {
+            auto f = p.submit([] { return 1; });
+            for (int k = 0; k < i % 64; ++k) (void)f.is_ready();
+            sum += co_await std::move(f);
+        }
+        co_return sum;
+    };
+    CHECK(sluice::sync_wait(many(pool)) == 2000);
 }

@@ -4,14 +4,15 @@
 /// @file
 /// future — the result of thread_pool::submit, in one allocation together with its task.
 ///
-/// Use it for     waiting for one task and getting what it returned or threw
-/// Not for        many tasks (task_group), passing results on without waiting
+/// Use it for     waiting for one task and getting what it returned or threw; a coroutine waits by co_await std::move(f)
+/// Not for        many tasks (task_group)
 /// Thread-safety  one future belongs to one thread at a time. Everything before submit happens before the task, and
 ///                everything in the task before the return of get, wait or a true wait_for
 /// Progress       get and wait block. On a worker of any pool they run the task themselves if it has not begun, so a wait
 ///                for queued work cannot deadlock, with one thread either; they run nothing else. A task that has begun
-///                is waited for asleep
-/// Complexity     submit allocates once; get allocates nothing
+///                is waited for asleep. co_await suspends the coroutine, and blocks no thread: the worker that ran the task goes
+///                on with the coroutine, at once; if the result is there already the coroutine just goes on
+/// Complexity     submit allocates once; get and co_await allocate nothing
 /// Errors         what the task threw is rethrown by get, once. If the pool dropped the task (shutdown by discard) get
 ///                throws broken_task. An exception that nobody gets is counted (pool_metrics::errors_dropped)
 ///                get, wait, wait_for, wait_until require valid()
@@ -20,11 +21,14 @@
 #include <atomic>
 #include <chrono>
 #include <concepts>
+#include <coroutine>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <new>
 #include <sluice/core/assert.hpp>
+#include <sluice/executor/detail/future_word.hpp>
+#include <sluice/executor/detail/resume.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <type_traits>
 #include <utility>
@@ -39,17 +43,11 @@ public:
 
 namespace detail {
 
-// Ordering
-//   (A) claim   state_ CAS acq_rel from queued to running: by the worker that took the task from a queue, or by the
-//               waiter; the loser leaves the task alone
-//   (B) ready   state_ exchange acq_rel, after the result was constructed and the callable destroyed -> load acquire
-//   (C) await   state_ fetch_or acq_rel of `awaited`, before the waiter sleeps: (B) sees it, or the waiter sees ready
+// Ordering: word_ see detail/future_word.hpp
 //   (D) refs    fetch_sub acq_rel: the last one frees
 template <class R>
 class future_state : public task {
 public:
-    enum : std::uint32_t { queued = 0, started = 1, ready = 2, awaited = 4 };
-
     using stored = std::conditional_t<std::is_void_v<R>, char,
                                       std::conditional_t<std::is_reference_v<R>, std::remove_reference_t<R>*, R>>;
 
@@ -60,16 +58,8 @@ public:
     /// From now on only the worker that it is queued for runs it, however it is waited for.
     void pin() noexcept { pinned_ = true; }
 
-    [[nodiscard]] bool is_ready() const noexcept { return (state_.load(std::memory_order_acquire) & ready) != 0; }  // (B)
-
-    [[nodiscard]] bool claim() noexcept {
-        std::uint32_t expected = state_.load(std::memory_order_relaxed);                    // (A)
-        while ((expected & (started | ready)) == 0)
-            if (state_.compare_exchange_weak(expected, expected | started, std::memory_order_acq_rel,
-                                             std::memory_order_relaxed))                    // (A)
-                return true;
-        return false;
-    }
+    [[nodiscard]] bool is_ready() const noexcept { return word_.is_ready(); }
+    [[nodiscard]] bool claim() noexcept { return word_.claim(); }
     /// `asked`: a waiter runs it, so the future is alive; the other reference, the queue's, may be gone by then.
     void execute(scheduler& pool, bool asked) noexcept {
         run_(this);
@@ -93,10 +83,15 @@ public:
     }
 
     void wait(scheduler& pool) noexcept {
-        pool.wait_until([this] { return announce(); }, [&] { return help(pool); });
+        pool.wait_until([this] { return word_.announce(); }, [&] { return help(pool); });
     }
     bool wait(scheduler& pool, std::chrono::steady_clock::time_point deadline) noexcept {
-        return pool.wait_until([this] { return announce(); }, [&] { return help(pool); }, deadline);
+        return pool.wait_until([this] { return word_.announce(); }, [&] { return help(pool); }, deadline);
+    }
+    /// False: the result is there already. True: h, which is suspended, will be resumed, or has been.
+    bool continue_with(std::coroutine_handle<> h) noexcept {
+        continuation_ = h;
+        return !word_.announce_continuation();
     }
 
     void release() noexcept {
@@ -134,11 +129,6 @@ protected:
     }
 
 private:
-    bool announce() noexcept {
-        if (is_ready()) return true;
-        if ((state_.load(std::memory_order_relaxed) & awaited) != 0) return false;          // (C)
-        return (state_.fetch_or(awaited, std::memory_order_acq_rel) & ready) != 0;          // (C)
-    }
     bool help(scheduler& pool) noexcept {
         if (pinned_) return pool.help_with_letters();
         if (this_worker == nullptr || !claim()) return false;
@@ -154,7 +144,12 @@ private:
         return std::addressof(object);
     }
     void complete(scheduler& pool) noexcept {
-        if ((state_.fetch_or(ready, std::memory_order_acq_rel) & awaited) != 0) pool.notify_waiters();  // (B)
+        std::uint32_t const who = word_.complete();
+        if (who != 0) tell(pool, who);
+    }
+    void tell(scheduler& pool, std::uint32_t who) noexcept {
+        if ((who & future_word<>::awaited) != 0) pool.notify_waiters();
+        if ((who & future_word<>::continued) != 0) resume(continuation_);
     }
 
     void (*run_)(future_state*) noexcept;
@@ -162,8 +157,9 @@ private:
     void (*destroy_)(future_state*) noexcept;
     std::exception_ptr           error_;
     std::shared_ptr<error_sink>  sink_;
+    std::coroutine_handle<>      continuation_;
     std::atomic<std::uint32_t>   refs_{2};
-    std::atomic<std::uint32_t>   state_{queued};
+    future_word<>                word_;
     bool                         has_value_ = false;
     bool                         pinned_ = false;
     alignas(stored) unsigned char bytes_[sizeof(stored)];
@@ -268,6 +264,19 @@ public:
             return true;
         }
         return wait_until(now + std::chrono::ceil<clock::duration>(d));
+    }
+
+    /// co_await std::move(f): as get, for a coroutine.
+    auto operator co_await() && noexcept {
+        SLUICE_ASSERT(valid());
+        struct awaiter {
+            future result;
+
+            [[nodiscard]] bool await_ready() const noexcept { return result.state_->is_ready(); }
+            [[nodiscard]] bool await_suspend(std::coroutine_handle<> h) const noexcept { return result.state_->continue_with(h); }
+            R                  await_resume() { return result.get(); }
+        };
+        return awaiter{std::move(*this)};
     }
 
 private:
