@@ -304,6 +304,7 @@
 #include <sluice/executor/overload_signal.hpp>
 #include <sluice/executor/pin_thread.hpp>
 #include <sluice/executor/queued_executor.hpp>
+#include <sluice/executor/schedule.hpp>
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/sized_lanes.hpp>
 #include <sluice/executor/strand.hpp>
@@ -318,6 +319,7 @@
 #include <sluice/executor/timer_service.hpp>
 #include <sluice/executor/victim_policy.hpp>
 #include <sluice/executor/wait_for_graph.hpp>
+#include <sluice/executor/when_all.hpp>
 #include <sluice/executor/worker_placement.hpp>
 
 #include <sluice/parallel/deterministic_reduce.hpp>
