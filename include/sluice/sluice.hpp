@@ -289,6 +289,8 @@
 
 #include <sluice/executor/admission_policy.hpp>
 #include <sluice/executor/admitted_executor.hpp>
+#include <sluice/executor/async_scope.hpp>
+#include <sluice/executor/async_semaphore.hpp>
 #include <sluice/executor/attached_thread.hpp>
 #include <sluice/executor/blocking_region.hpp>
 #include <sluice/executor/cpu_topology.hpp>
