@@ -305,6 +305,7 @@
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/overload_signal.hpp>
 #include <sluice/executor/pin_thread.hpp>
+#include <sluice/executor/pool_scheduler.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/schedule.hpp>
 #include <sluice/executor/shutdown.hpp>

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/executor/pool_scheduler.hpp>
+#include <sluice/executor/thread_pool.hpp>
+
+#include "support/allocation.hpp"
+#include "support/catch.hpp"
+#include "support/eventually.hpp"
+
+#include <atomic>
+#include <concepts>
+#include <cstddef>
+#include <exception>
+#include <latch>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+using sluice::get_scheduler;
+using sluice::pool_scheduler;
+using sluice::thread_pool;
+using words = sluice::own_vocabulary;
+
+namespace {
+
+struct outcome {
+    std::atomic<int> values{0}, errors{0}, stops{0}, on_pool{0};
+    thread_pool*     pool = nullptr;
+    std::stop_token  token;
+    std::exception_ptr error;
+    [[nodiscard]] int all() const { return values.load() + errors.load() + stops.load(); }
+};
+
+/// Written by hand, and movable only.
+struct receiver {
+    struct env {
+        outcome*        o;
+        std::stop_token query(words::get_stop_token_t) const noexcept { return o->token; }
+    };
+    explicit receiver(outcome& o) : out(&o) {}
+    receiver(receiver&&) = default;
+
+    void set_value() && noexcept {
+        if (out->pool != nullptr && out->pool->on_worker()) out->on_pool.fetch_add(1);
+        out->values.fetch_add(1);
+    }
+    void set_error(std::exception_ptr e) && noexcept {
+        out->error = std::move(e);
+        out->errors.fetch_add(1);
+    }
+    void set_stopped() && noexcept { out->stops.fetch_add(1); }
+    env  get_env() const noexcept { return {out}; }
+
+    outcome*             out;
+    std::unique_ptr<int> owned = nullptr;
+};
+
+/// Without an environment.
+struct bare {
+    std::atomic<int>* n;
+    void              set_value() && noexcept { n->fetch_add(1); }
+    void              set_error(std::exception_ptr) && noexcept {}
+    void              set_stopped() && noexcept {}
+};
+
+using sender = decltype(std::declval<pool_scheduler const&>().schedule());
+using operation = decltype(std::declval<sender const&>().connect(std::declval<receiver>()));
+
+static_assert(std::copyable<pool_scheduler> && std::equality_comparable<pool_scheduler> && std::copyable<sender>);
+static_assert(std::is_nothrow_copy_constructible_v<pool_scheduler> && noexcept(std::declval<pool_scheduler>().schedule()));
+static_assert(!std::is_move_constructible_v<operation> && noexcept(std::declval<operation&>().start()));
+static_assert(std::same_as<sender::sender_concept, words::sender_t> && std::same_as<pool_scheduler::scheduler_concept, words::scheduler_t>);
+static_assert(std::same_as<sender::completion_signatures,
+                           words::completion_signatures<words::set_value_t(), words::set_error_t(std::exception_ptr),
+                                                        words::set_stopped_t()>>);
+// The node is the operation: a task, the pool, and the receiver.
+static_assert(sizeof(operation) == sizeof(sluice::detail::task) + sizeof(void*) + sizeof(receiver));
+
+}  // namespace
+
+TEST_CASE("pool_scheduler: completes on the pool, once, without an allocation", "[executor][pool_scheduler][unit]") {
+    thread_pool pool(2);
+    outcome     o;
+    o.pool = &pool;
+    constexpr int n = 200;
+    std::vector<std::optional<operation>> ops(n);
+    struct elide {
+        sender    s;
+        outcome&  o;
+        operator operation() const { return s.connect(receiver(o)); }
+    };
+    for (auto& op : ops) op.emplace(elide{get_scheduler(pool).schedule(), o});
+    pool.submit([] {}).get();
+    auto const before = test::allocations::total();
+    for (auto& op : ops) op->start();
+    CHECK(test::eventually([&] { return o.all() == n; }));
+    CHECK(test::allocations::total() == before);
+    pool.wait_idle();
+    CHECK(o.values.load() == n);
+    CHECK(o.on_pool.load() == n);
+    std::atomic<int> plain{0};
+    auto             op = get_scheduler(pool).schedule().connect(bare{&plain});
+    op.start();
+    pool.wait_idle();
+    CHECK(plain.load() == 1);
+}
+
+TEST_CASE("pool_scheduler: equality and queries", "[executor][pool_scheduler][unit]") {
+    thread_pool a(1), b(1);
+    auto const  s = get_scheduler(a);
+    CHECK(s == get_scheduler(a));
+    CHECK_FALSE(s == get_scheduler(b));
+    CHECK(&s.pool() == &a);
+    CHECK(s.query(words::get_forward_progress_guarantee_t{}) == words::forward_progress_guarantee::parallel);
+    auto const back = s.schedule().get_env().query(words::get_completion_scheduler_t<words::set_value_t>{});
+    CHECK(back == s);
+}
+
+TEST_CASE("pool_scheduler: stops and errors", "[executor][pool_scheduler][unit]") {
+    thread_pool      pool(1);
+    outcome          before, queued, dropped, refused;
+    std::stop_source source;
+    before.token = source.get_token();
+    source.request_stop();
+    auto early = get_scheduler(pool).schedule().connect(receiver(before));
+    early.start();
+    CHECK(before.stops.load() == 1);
+
+    std::latch       busy(1), go(1), again(1), end(1);
+    std::stop_source later;
+    queued.token = later.get_token();
+    pool.post([&] {
+        busy.count_down();
+        go.wait();
+    });
+    busy.wait();
+    auto waiting = get_scheduler(pool).schedule().connect(receiver(queued));
+    waiting.start();
+    CHECK(queued.all() == 0);
+    later.request_stop();
+    go.count_down();
+    pool.wait_idle();
+    CHECK(queued.stops.load() == 1);
+
+    pool.post([&] {
+        again.count_down();
+        end.wait();
+    });
+    again.wait();
+    auto lost = get_scheduler(pool).schedule().connect(receiver(dropped));
+    lost.start();
+    std::thread ender([&] { (void)pool.shutdown(sluice::shutdown_mode::discard); });
+    CHECK(test::eventually([&] { return pool.internals().discards(); }));
+    end.count_down();
+    ender.join();
+    CHECK(dropped.stops.load() == 1);
+
+    auto late = get_scheduler(pool).schedule().connect(receiver(refused));
+    late.start();
+    REQUIRE(refused.errors.load() == 1);
+    CHECK_THROWS_AS(std::rethrow_exception(refused.error), sluice::pool_closed);
+    CHECK(before.all() + queued.all() + dropped.all() + refused.all() == 4);
+}
