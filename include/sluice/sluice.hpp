@@ -303,9 +303,11 @@
 #include <sluice/executor/lock_order.hpp>
 #include <sluice/executor/manual_executor.hpp>
 #include <sluice/executor/metrics.hpp>
+#include <sluice/executor/observer.hpp>
 #include <sluice/executor/overload_signal.hpp>
 #include <sluice/executor/pin_thread.hpp>
 #include <sluice/executor/pool_scheduler.hpp>
+#include <sluice/executor/queue_wait_histogram.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/schedule.hpp>
 #include <sluice/executor/shutdown.hpp>
