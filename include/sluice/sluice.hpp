@@ -322,6 +322,7 @@
 #include <sluice/executor/thread_pool_options.hpp>
 #include <sluice/executor/timer_queue.hpp>
 #include <sluice/executor/timer_service.hpp>
+#include <sluice/executor/trace_recorder.hpp>
 #include <sluice/executor/victim_policy.hpp>
 #include <sluice/executor/wait_for_graph.hpp>
 #include <sluice/executor/when_all.hpp>
