@@ -313,6 +313,7 @@
 #include <sluice/executor/shutdown.hpp>
 #include <sluice/executor/sized_lanes.hpp>
 #include <sluice/executor/strand.hpp>
+#include <sluice/executor/stuck_watchdog.hpp>
 #include <sluice/executor/sync_wait.hpp>
 #include <sluice/executor/task.hpp>
 #include <sluice/executor/task_attributes.hpp>
