@@ -192,7 +192,7 @@ TEST_CASE("observer: on a pool, every task that was announced ends once", "[exec
                 ran.fetch_add(1);
                 if (i % 10 == 0) throw i;
             });
-        pool.shutdown(sluice::shutdown_mode::discard);  // before the observed executor is gone
+        pool.shutdown(sluice::shutdown_mode::discard);
         CHECK_THROWS_AS(executor.post([] {}), sluice::pool_closed);
     }
     CHECK(seen.submitted() == 2001);

@@ -6,7 +6,8 @@
 ///
 /// Use it for     traces (trace_recorder), times in the queue (queue_wait_histogram), tasks that hang (stuck_watchdog), your own
 /// Not for        what the pool counts by itself, at less cost (pool_metrics)
-/// Thread-safety  as the executor; the observer is called from all its threads at once and must outlive the last task
+/// Thread-safety  as the executor; the observer is called from all its threads at once and must outlive the last task;
+///                the observed_executor itself need not
 /// Progress       as the executor's; nothing here waits
 /// Complexity     post: the executor's, one relaxed addition, 40 bytes more in the closure; three looks at the clock a task.
 ///                With no_observer there is no wrapper: observed<E, no_observer> is E&
@@ -97,7 +98,7 @@ public:
     void post(F&& f, std::string_view name = {}) {
         task_info const info{.name = name, .id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1,  // (stat)
                              .submitted = clock_.now()};
-        observed_task<std::decay_t<F>> task(*this, info, std::forward<F>(f));
+        observed_task<std::decay_t<F>> task(observer_, clock_, info, std::forward<F>(f));
         observer_.on_submit(info);
         task.announce();
         executor_.post(std::move(task));
@@ -121,49 +122,51 @@ private:
     class observed_task {
     public:
         template <class G>
-        observed_task(observed_executor& owner, task_info const& info, G&& g)
-            : f_(std::forward<G>(g)), owner_(&owner), name_(info.name), id_(info.id), submitted_(info.submitted) {}
-        observed_task(observed_task&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
-            : f_(std::move(other.f_)), owner_(other.owner_), name_(other.name_), id_(other.id_), submitted_(other.submitted_),
-              announced_(std::exchange(other.announced_, false)) {}
+        observed_task(Observer& observer, Clock const& clock, task_info const& info, G&& g)
+            : f_(std::forward<G>(g)), observer_(&observer), clock_(clock), name_(info.name), id_(info.id), submitted_(info.submitted) {}
+        observed_task(observed_task&& other) noexcept(std::is_nothrow_move_constructible_v<F> &&
+                                                      std::is_nothrow_copy_constructible_v<Clock>)
+            : f_(std::move(other.f_)), observer_(other.observer_), clock_(other.clock_), name_(other.name_), id_(other.id_),
+              submitted_(other.submitted_), announced_(std::exchange(other.announced_, false)) {}
         observed_task& operator=(observed_task&&) = delete;
         ~observed_task() {
-            if (announced_) owner_->observer_.on_finish(info(), task_status::dropped);
+            if (announced_) observer_->on_finish(info(), task_status::dropped);
         }
         void announce() noexcept { announced_ = true; }
 
         void operator()() {
             announced_ = false;
-            auto&     o = owner_->observer_;
+            Observer& o = *observer_;
             task_info t = info();
-            t.started = owner_->clock_.now();
+            t.started = clock_.now();
             o.on_start(t);
             try {
                 std::move(f_)();
             } catch (...) {
-                t.finished = owner_->clock_.now();
+                t.finished = clock_.now();
                 o.on_exception(t, std::current_exception());
                 o.on_finish(t, task_status::threw);
                 throw;
             }
-            t.finished = owner_->clock_.now();
+            t.finished = clock_.now();
             o.on_finish(t, task_status::ran);
         }
 
     private:
         [[nodiscard]] task_info info() const noexcept { return {.name = name_, .id = id_, .submitted = submitted_}; }
 
-        F                  f_;
-        observed_executor* owner_;
-        std::string_view   name_;
-        std::uint64_t      id_;
-        time_point         submitted_;
-        bool               announced_ = false;  // and neither run nor dropped
+        F                           f_;
+        Observer*                   observer_;
+        [[no_unique_address]] Clock clock_;
+        std::string_view            name_;
+        std::uint64_t               id_;
+        time_point                  submitted_;
+        bool                        announced_ = false;  // and neither run nor dropped
     };
 
     Executor&                   executor_;
     Observer&                   observer_;
-    Clock                       clock_;
+    [[no_unique_address]] Clock clock_;
     std::atomic<std::uint64_t>  last_id_{0};
 };
 
