@@ -295,6 +295,8 @@
 #include <sluice/executor/blocking_region.hpp>
 #include <sluice/executor/cpu_topology.hpp>
 #include <sluice/executor/executor.hpp>
+#include <sluice/executor/export_metrics.hpp>
+#include <sluice/executor/export_trace.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #if __has_include(<xxhash.h>)
@@ -324,6 +326,7 @@
 #include <sluice/executor/timer_queue.hpp>
 #include <sluice/executor/timer_service.hpp>
 #include <sluice/executor/trace_recorder.hpp>
+#include <sluice/executor/triage.hpp>
 #include <sluice/executor/victim_policy.hpp>
 #include <sluice/executor/wait_for_graph.hpp>
 #include <sluice/executor/when_all.hpp>
