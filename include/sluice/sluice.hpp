@@ -338,6 +338,7 @@
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/parallel_for_each.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
+#include <sluice/parallel/parallel_pipeline.hpp>
 #include <sluice/parallel/parallel_reduce.hpp>
 #include <sluice/parallel/parallel_scan.hpp>
 #include <sluice/parallel/parallel_sort.hpp>
