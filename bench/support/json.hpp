@@ -4,6 +4,7 @@
 /// @file
 /// As much JSON as the report needs: reads what Google Benchmark writes, quotes what we write.
 
+#include <algorithm>
 #include <cctype>
 #include <cstdio>
 #include <cstdlib>
@@ -69,6 +70,13 @@ private:
     }
 
     value any() {
+        if (++depth_ > 200) fail();  // nobody's results, and deep enough for a stack
+        value v = one();
+        --depth_;
+        return v;
+    }
+
+    value one() {
         value v;
         switch (peek()) {
         case '{':
@@ -121,8 +129,7 @@ private:
             if (text_[at_] == '\\' && ++at_ < text_.size()) {
                 char const c = text_[at_];
                 s += c == 'n' ? '\n' : c == 't' ? '\t' : c == 'u' ? '?' : c;
-                if (c == 'u') at_ += 4;
-                ++at_;
+                at_ = std::min(at_ + (c == 'u' ? 5 : 1), text_.size());
             } else {
                 s += text_[at_++];
             }
@@ -132,7 +139,8 @@ private:
     }
 
     std::string const& text_;
-    std::size_t        at_ = 0;
+    std::size_t        at_    = 0;
+    int                depth_ = 0;
 };
 
 [[nodiscard]] inline value read(std::string const& path) {

@@ -558,7 +558,9 @@ int main(int argc, char** argv) {
             out << comma << "\n    {\"family\": " << quoted(std::string(families[family]))
                 << ", \"operation\": " << quoted(operation) << ", \"argument\": " << quoted(argument)
                 << ", \"subject\": " << quoted(name) << ", \"n\": " << quoted(r.size)
-                << ", \"metric\": " << quoted(std::string(metrics[m].name)) << ", \"median\": " << number(r.middle())
+                << ", \"metric\": " << quoted(std::string(metrics[m].name))
+                << ", \"label\": " << quoted(std::string(metrics[m].label)) << ", \"ours\": " << (is_ours(name) ? "true" : "false")
+                << ", \"median\": " << number(r.middle())
                 << ", \"min\": " << number(*std::min_element(v.begin(), v.end()))
                 << ", \"max\": " << number(*std::max_element(v.begin(), v.end()));
             if (reference)
@@ -577,6 +579,7 @@ int main(int argc, char** argv) {
             << ", \"operation\": " << quoted(std::string(t.operation))
             << ", \"argument\": " << quoted(std::string(t.argument))
             << ", \"metric\": " << quoted(std::string(t.metric))
+            << ", \"label\": " << quoted(std::string(metrics[metric_index(t.metric)].label))
             << ", \"subject\": " << quoted(std::string(t.subject))
             << ", \"target\": " << quoted(describe(t, v.against))
             << ", \"reached\": " << (v.measured ? number(v.reached) : "null")
