@@ -6,7 +6,8 @@
 // Reads files, or everything under directories (default: the system's include directory), and counts lines and words
 // as `wc` does, and distinct identifiers as a C compiler would see them if comments were code. The same work is done by
 // a plain loop and by pools of 1, 2, … up to twice as many workers as there are cores; every answer is checked against
-// the first one. Prints a table and writes it as JSON (default: word_count.json in the current directory).
+// the first one. Prints a table, then what the runs say about more workers (the laws of Amdahl and Gunther, with an interval
+// for the best number), and writes all as JSON (default: word_count.json in the current directory).
 //
 //   map      a file is cut into pieces of at most one block (1 MiB). A piece counts what begins inside it: it looks at
 //            one byte before, to know whether something began earlier, and reads on after its end to finish an
@@ -23,11 +24,14 @@
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <sluice/parallel/parallel_for.hpp>
+#include <sluice/scaling/amdahl_fit.hpp>
+#include <sluice/scaling/usl_fit.hpp>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -428,6 +432,59 @@ std::string json_measure(char const* name, sluice::measure m) {
     return text;
 }
 
+// --- the law behind it ----------------------------------------------------------------------------------------------
+
+std::string json_number(double x) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.6g", x);
+    return std::isfinite(x) ? text : "null";
+}
+
+/// Says what the runs tell about more workers, and what they do not; returns it as JSON. A run is a point: its number of
+/// workers and its megabytes a second. Workers that share a core follow another law, so they are left out where the rest
+/// is enough.
+std::string fit(std::vector<sluice::usl_point> points, double cores) {
+    double largest = 0;
+    for (auto const& p : points) largest = std::max(largest, p.n);
+    auto const kinds = [&](double limit) {
+        std::set<double> n;
+        for (auto const& p : points)
+            if (p.n <= limit) n.insert(p.n);
+        return n.size();
+    };
+    double const up_to = kinds(cores) >= 4 ? std::min(cores, largest) : largest;
+    if (kinds(up_to) < 3) {
+        std::puts("your workload: no fit, that takes three different numbers of workers (--workers 1,2,3,4)");
+        return "null";
+    }
+    std::erase_if(points, [&](auto const& p) { return p.n > up_to; });
+    auto const law      = sluice::fit_usl(points);
+    auto const amdahl   = sluice::fit_amdahl(points);
+    auto const peak     = law.peak();
+    auto const interval = sluice::usl_peak_interval(points);
+    char       range[64] = "no interval: too few runs";
+    if (interval && std::isfinite(interval->upper))
+        std::snprintf(range, sizeof range, "95 %%: %.3g to %.3g", interval->lower, interval->upper);
+    else if (interval && interval->lower > 1 && std::isfinite(interval->lower))
+        std::snprintf(range, sizeof range, "95 %%: not before %.3g", interval->lower);
+    else if (interval) std::snprintf(range, sizeof range, "95 %%: %s", std::isfinite(interval->lower) ? "the runs do not tell" : "nowhere");
+    std::printf("your workload: serial fraction %.3g, contention %.3g, coherency %.3g,\n", amdahl.serial_fraction,
+                law.model.contention(), law.model.coherency());
+    if (peak) std::printf("  best at %ju workers (%s), beyond that it gets slower\n", std::uintmax_t{peak->whole_workers}, range);
+    else std::printf("  no number of workers found beyond which it gets slower (%s)\n", range);
+    if (law.warnings.peak_extrapolated) std::puts("  that is more than twice what was measured: a guess");
+    else if (peak && peak->workers > up_to) std::printf("  that is beyond the %.0f workers that were measured\n", up_to);
+    if (law.warnings.few_points) std::puts("  fewer than six runs: a hint, not more (--repeat 5)");
+    if (up_to > cores)
+        std::printf("  from %.0f workers on %.0f cores: those that share a core look like contention\n", up_to, cores);
+    return "{\"up_to_workers\": " + json_number(up_to) + ", \"runs\": " + std::to_string(points.size()) +
+           ", \"serial_fraction\": " + json_number(amdahl.serial_fraction) +
+           ", \"contention\": " + json_number(law.model.contention()) +
+           ", \"coherency\": " + json_number(law.model.coherency()) + ", \"peak\": " +
+           (peak ? json_number(peak->workers) : "null") + ", \"peak_interval\": " +
+           (interval ? "[" + json_number(interval->lower) + ", " + json_number(interval->upper) + "]" : "null") + "}";
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == "--help") return std::fputs(usage, stdout), 0;
     options o;
@@ -480,7 +537,8 @@ int main(int argc, char** argv) {
             runs[i].push_back(std::move(r));
         }
 
-    std::string json;
+    std::string                    json;
+    std::vector<sluice::usl_point> points;
     std::printf("%8s%11s%10s%12s%18s%15s%17s%9s\n", "workers", "time", "speed-up", "efficiency", "utilisation var.",
                 "coordination", "queue max/mean", "steals");
     double serial = 0;
@@ -501,16 +559,24 @@ int main(int argc, char** argv) {
         std::printf("%8zu%9.1f ms%10.2f%12.2f%18s%15s%17s%9ju\n", r.workers, r.seconds * 1e3, speedup, efficiency,
                     text_of(variation).c_str(), text_of(overhead).c_str(), text_of(depth).c_str(),
                     std::uintmax_t{r.metrics.steals()});
+        std::string all_seconds;
+        for (run const& one : same) {
+            points.push_back({static_cast<double>(one.workers), static_cast<double>(all.bytes) / 1e6 / one.seconds});
+            all_seconds += (all_seconds.empty() ? "" : ", ") + json_number(one.seconds);
+        }
         char text[192];
         std::snprintf(text, sizeof text,
                       "\"workers\": %zu, \"seconds\": %.6f, \"speedup\": %.3f, \"efficiency\": %.3f",
                       r.workers, r.seconds, speedup, efficiency);
         json += (json.empty() ? "\n    {" : ",\n    {") + std::string(text) +
                 json_measure("utilisation_variation", variation) + json_measure("coordination_overhead", overhead) +
-                json_measure("queue_depth_ratio", depth) + ", \"steals\": " + std::to_string(r.metrics.steals()) + "}";
+                json_measure("queue_depth_ratio", depth) +
+                json_measure("speedup_ratio", r.metrics.speedup_ratio()) + ", \"steals\": " + std::to_string(r.metrics.steals()) +
+                ", \"all_seconds\": [" + all_seconds + "]}";
     }
     std::printf("\nefficiency: speed-up for each worker or core, whichever are fewer (%zu cores)\n", cores);
     std::puts(all_equal ? "every run gave the same answer" : "THE ANSWERS DIFFER; has a file changed meanwhile?");
+    std::string const fitted = all.bytes > 0 ? fit(points, static_cast<double>(cores)) : "null";
 
     std::ofstream out(o.json);
     out << "{\n  \"paths\": [";
@@ -522,7 +588,7 @@ int main(int argc, char** argv) {
     out << "},\n  \"lines\": " << expected.lines << ", \"words\": " << expected.words
         << ", \"identifiers\": " << expected.identifiers << ", \"answers_agree\": " << (all_equal ? "true" : "false")
         << ",\n  \"cores\": " << cores << ", \"repeat\": " << o.repeat << ", \"serial_seconds\": " << serial
-        << ",\n  \"runs\": [" << json << "\n  ]\n}\n";
+        << ",\n  \"runs\": [" << json << "\n  ],\n  \"fit\": " << fitted << "\n}\n";
     if (out.flush()) std::printf("JSON: %s\n", o.json.c_str());
     else std::fprintf(stderr, "cannot write %s\n", o.json.c_str());
     return all_equal ? 0 : 1;
