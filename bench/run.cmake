@@ -12,7 +12,8 @@
 # ROUNDS   how many rounds (default: 3 in quick mode, 9 in full mode)
 # CXX      the compiler (default: CMake's own choice)
 # NATIVE   ON: -march=native for everybody
-# BUILD    the build tree (default: build/bench); the result is BUILD/results.json
+# BUILD    the build tree (default: build/bench); the result is BUILD/results.json, and BUILD/report.html for people
+# WORD_COUNT  the word count's JSON, for the report (default: build/main/word_count.json, if the main job has left one)
 # JOBS     parallel jobs for the build (default: one per core)
 # ARGS     more arguments for the configure step
 
@@ -171,10 +172,20 @@ execute_process(COMMAND ${report} --raw ${raw} --json ${BUILD}/results.json --mo
 string(TIMESTAMP now "%s" UTC)
 math(EXPR elapsed "${now} - ${started}")
 message(STATUS "${total} runs in ${elapsed} s; JSON: ${BUILD}/results.json")
+
+# The same and more as a page. A recording or a word count that is not there is left out.
+if(NOT WORD_COUNT AND EXISTS ${root}/build/main/word_count.json)
+  set(WORD_COUNT ${root}/build/main/word_count.json)
+endif()
+include(${CMAKE_CURRENT_LIST_DIR}/support/page.cmake)
+make_page(${BUILD} "${BUILD}/results.json" "${WORD_COUNT}" no_page)
 if(failures)
   list(JOIN failures "\n  " failures)
   message(FATAL_ERROR "benchmarks that did not finish:\n  ${failures}")
 endif()
 if(failed)
   message(FATAL_ERROR "the report says ${failed}: a benchmark gave a wrong answer or left no result")
+endif()
+if(no_page)
+  message(FATAL_ERROR "the page could not be made: ${no_page}")
 endif()

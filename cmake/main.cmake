@@ -10,6 +10,8 @@
 # CXX      the compiler (default: CMake's own choice)
 # BUILD    the build tree (default: build/main); the table is BUILD/word_count.json
 # JOBS     parallel jobs for the build (default: one per core)
+#
+# In the end there is a page with all of it: build/bench/report.html, or without the benchmark BUILD/report.html.
 
 cmake_minimum_required(VERSION 3.25)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
@@ -32,7 +34,7 @@ if(CXX)
 endif()
 execute_process(COMMAND ${CMAKE_COMMAND} ${configure} COMMAND_ERROR_IS_FATAL ANY)
 execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --parallel ${JOBS} --target sluice_example_650_word_count
-  COMMAND_ERROR_IS_FATAL ANY)
+  sluice_html_report sluice_record_stealing COMMAND_ERROR_IS_FATAL ANY)
 
 find_program(word_count NAMES 650_word_count PATHS ${BUILD}/examples ${BUILD}/examples/Release NO_DEFAULT_PATH NO_CACHE
   REQUIRED)
@@ -45,12 +47,18 @@ endif()
 if(NOT DEFINED BENCH OR BENCH)
   message(STATUS "The quick benchmark of the executor and what it is made of: a minute to build, under two to run (-DBENCH=OFF "
     "leaves it out; cmake -P bench/run.cmake has routing and scaling as well)")
-  set(forward "-DFAMILY=^(deque|forkjoin|post|future|loop|wake|idle|memory|flow|compile)$")
+  set(forward -DWORD_COUNT=${BUILD}/word_count.json "-DFAMILY=^(deque|forkjoin|post|future|loop|wake|idle|memory|flow|compile)$")
   if(CXX)
     list(APPEND forward -DCXX=${CXX})
   endif()
   execute_process(COMMAND ${CMAKE_COMMAND} -DJOBS=${JOBS} ${forward} -P ${root}/bench/run.cmake RESULT_VARIABLE failed)
   if(failed)
     message(FATAL_ERROR "the benchmark ended with ${failed}")
+  endif()
+else()
+  include(${root}/bench/support/page.cmake)
+  make_page(${BUILD} "" ${BUILD}/word_count.json failed)
+  if(failed)
+    message(FATAL_ERROR "the page could not be made: ${failed}")
   endif()
 endif()

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: BSL-1.0
+# make_page(<build tree> <results.json or ""> <word_count.json or ""> <result>): records a run of work stealing and writes
+# <build tree>/report.html. The result is 0, or what went wrong. What is not given, or cannot be recorded, is left out.
+
+function(make_page build results word_count result)
+  file(STRINGS ${build}/html_report.txt programs)
+  list(GET programs 0 page)
+  list(GET programs 1 recorder)
+  set(inputs "")
+  if(results)
+    list(APPEND inputs --results ${results})
+  endif()
+  if(word_count)
+    list(APPEND inputs --word-count ${word_count})
+  endif()
+  execute_process(COMMAND ${recorder} ${build}/recording.json RESULT_VARIABLE failed TIMEOUT 60)
+  if(failed EQUAL 0)
+    list(APPEND inputs --recording ${build}/recording.json)
+  endif()
+  execute_process(COMMAND ${page} ${inputs} --out ${build}/report.html RESULT_VARIABLE failed)
+  if(failed EQUAL 0)
+    message(STATUS "Report: ${build}/report.html")
+  endif()
+  set(${result} ${failed} PARENT_SCOPE)
+endfunction()
