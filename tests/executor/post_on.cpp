@@ -475,7 +475,7 @@ TEST_CASE("post_on: letters, broadcasts, attached threads, pauses and resizes at
             } else if (t == 1) {
                 if (k % 8 == 0) {
                     try {
-                        pool.resize(k / 8 % 3 + 1);
+                        pool.resize(static_cast<std::size_t>(k / 8 % 3 + 1));
                     } catch (std::length_error const&) {
                     }
                 } else if (k % 8 == 4) {

@@ -15,7 +15,7 @@ using sluice::thread_pool;
 
 TEST_CASE("thread_pool: a submission that races with shutdown is run, dropped or refused, exactly once",
           "[stress][executor][thread_pool]") {
-    auto const mode = GENERATE(sluice::shutdown_mode::drain, sluice::shutdown_mode::discard);
+    auto const mode = GENERATE(sluice::shutdown_mode::drain, sluice::shutdown_mode::discard, sluice::shutdown_mode::cancel);
     auto const workers = GENERATE(std::size_t{1}, std::size_t{2}, std::size_t{4});
     auto const random = test::keys(1024, test::seed());
     std::uint64_t const rounds = 150 * test::stress_factor();
@@ -38,13 +38,17 @@ TEST_CASE("thread_pool: a submission that races with shutdown is run, dropped or
                     dropped += pool.shutdown(mode);
                     return;
                 }
-                if (t == threads + 1) {  // somebody who takes what is there, and puts back what he cannot run
-                    for (int k = 0; k < 50; ++k) (void)pool.try_run_one();
+                if (t == threads + 1) {  // somebody who takes what is there, and puts back what he cannot run; and pauses
+                    for (std::uint64_t k = 0; k < 50; ++k) {
+                        (void)pool.try_run_one();
+                        if (k + round % 7 == 20) pool.pause();
+                        if (k == 25 && round % 2 == 0) pool.resume();
+                    }
                     return;
                 }
                 for (std::size_t i = 0; i < each; ++i) {
                     try {
-                        switch ((i + round) % 4) {
+                        switch ((i + round) % 5) {
                             case 0: pool.post([&ran, c = counted(destroyed)] { ran.fetch_add(1); }); break;
                             case 1: (void)pool.submit([&ran, c = counted(destroyed)] { ran.fetch_add(1); }); break;
                             case 2:
@@ -57,6 +61,7 @@ TEST_CASE("thread_pool: a submission that races with shutdown is run, dropped or
                                     ran.fetch_add(1);
                                 });
                                 break;
+                            case 3: pool.post_on(i % workers, [&ran, c = counted(destroyed)] { ran.fetch_add(1); }); break;
                             default: pool.post_bulk(1, [&ran, c = counted(destroyed)](std::size_t) { ran.fetch_add(1); });
                         }
                         accepted.fetch_add(1);
@@ -68,6 +73,7 @@ TEST_CASE("thread_pool: a submission that races with shutdown is run, dropped or
             REQUIRE(accepted.load() + refused.load() == threads * each);
             REQUIRE(destroyed.load() == threads * each);
             REQUIRE(nested.load() % 3 == 0);
+            REQUIRE_FALSE(pool.paused());
             if (mode == sluice::shutdown_mode::drain) {
                 REQUIRE(ran.load() == accepted.load());
                 REQUIRE(dropped.load() == 0);

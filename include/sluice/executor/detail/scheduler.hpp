@@ -205,9 +205,9 @@ public:
 
     void pause() noexcept { (void)pause_.pause(); }
     void resume() noexcept {
-        if (!pause_.resume()) return;
-        gate_.stir(0xffff'ffffU);  // an attached thread may sleep although it has letters
-        gate_.notify();            // a worker that was called for some work may have been held instead, and have left
+        // Everybody looks: a worker that was called for some work may have been held instead, and have left; an attached
+        // thread may sleep although it has letters.
+        if (pause_.resume()) gate_.stir(0xffff'ffffU);
     }
     /// Blocks while the pool is paused and something runs.
     void wait_paused() noexcept {
