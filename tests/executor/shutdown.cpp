@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/death.hpp"
 #include "support/eventually.hpp"
+#include "support/random.hpp"
 #include "support/threads.hpp"
 
 #include <atomic>
@@ -368,6 +369,7 @@ TEST_CASE("pause: shutdown and destruction end it", "[executor][pause][unit]") {
         o.workers = 2;
         o.at_destruction = mode;
         thread_pool pool(std::move(o));
+        a_while();  // its workers sleep by now
         pool.pause();
         pool.wait_paused();
         for (int i = 0; i < 10; ++i) pool.post([&] { ran.fetch_add(1); });
@@ -385,13 +387,39 @@ TEST_CASE("pause: shutdown and destruction end it", "[executor][pause][unit]") {
 
 TEST_CASE("pause: a waiter for idleness hears of the last task that ends in a paused pool", "[executor][pause][unit]") {
     thread_pool pool(2);
-    for (int round = 0; round < 50; ++round) {
+    for (int round = 0; round < 5; ++round) {
+        std::thread waits;
         {
             hold two(pool, 2);
             pool.pause();
+            waits = std::thread([&] { pool.wait_idle(); });
+            a_while();  // it sleeps by now
         }
-        pool.wait_idle();
+        waits.join();
         pool.resume();
+    }
+}
+
+TEST_CASE("pause: a fork that a worker has in hand belongs to what runs", "[executor][pause][unit]") {
+    // Held, it would keep the task from ending, and wait_paused from returning.
+    thread_pool pool(3);
+    struct tree {
+        thread_pool& pool;
+        int          operator()(int depth) const {
+            if (depth == 0) return 1;
+            int a = 0, b = 0;
+            sluice::parallel_invoke(pool, [&] { a = (*this)(depth - 1); }, [&] { b = (*this)(depth - 1); });
+            return a + b;
+        }
+    };
+    int const rounds = static_cast<int>(200 * test::stress_factor());
+    for (int round = 0; round < rounds; ++round) {
+        auto f = pool.submit([&] { return tree{pool}(9); });
+        for (int i = 0; i < round % 40; ++i) std::this_thread::yield();
+        pool.pause();
+        pool.wait_paused();
+        pool.resume();
+        REQUIRE(f.get() == 512);
     }
 }
 
