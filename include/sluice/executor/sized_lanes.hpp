@@ -20,9 +20,8 @@
 ///
 /// Of `concurrency` tasks at once each lane has its reserve. A lane that has more to do borrows what is free, but leaves the unused
 /// reserves of the lanes with smaller tasks alone: so a small task never waits for a larger one while its lane has not used its
-/// reserve up, and a large one whose reserve is lent waits for smaller tasks, one of each smaller lane at most. A free place goes
-/// to lanes within their reserves first, then to those that borrow, the smaller ones first. Within a lane, first come, first
-/// served.
+/// reserve up. A lane whose reserve is lent has it back when those who borrow have ended: while it waits nobody borrows anew.
+/// Of several lanes that may go on the smallest does. Within a lane, first come, first served.
 ///
 /// With fewer workers than `concurrency` the executor's own queue stands between, and the lanes promise nothing.
 
@@ -139,8 +138,8 @@ public:
                 at_task_end(executor_, queued_end{self, i});
                 more = false;
             } else {
-                serial = end(i);
-                more = serial != 0 && !try_post(self, serial);
+                serial = end(self, i);
+                more = serial != 0;
             }
         }
         if (error) std::rethrow_exception(error);
@@ -182,10 +181,14 @@ private:
 
     // ---- under the mutex ----
 
+    [[nodiscard]] bool has_reserve(std::size_t i) const noexcept { return lanes_[i].running < options_.lanes[i].reserve; }
+
     /// What stays free are the unused reserves of the smaller ones. All lanes keep to that, so one within its reserve finds a
     /// place, unless a smaller one has borrowed it.
     [[nodiscard]] bool may_begin(std::size_t i) const noexcept {
         if (lanes_[i].waiting == 0) return false;
+        for (std::size_t j = 0; !has_reserve(i) && j < lanes_.size(); ++j)
+            if (lanes_[j].waiting > 0 && has_reserve(j)) return false;
         std::size_t kept = 0;
         for (std::size_t j = 0; j < i; ++j) kept += options_.lanes[j].reserve - std::min(lanes_[j].running, options_.lanes[j].reserve);
         return options_.concurrency - running_ > kept;
@@ -201,9 +204,8 @@ private:
 
     /// The ticket of the lane that has the next turn; 0: none has.
     [[nodiscard]] std::uint64_t choose() noexcept {
-        for (bool const borrowing : {false, true})
-            for (std::size_t i = 0; i < lanes_.size(); ++i)
-                if ((lanes_[i].running >= options_.lanes[i].reserve) == borrowing && may_begin(i)) return begin(i);
+        for (std::size_t i = 0; i < lanes_.size(); ++i)
+            if (may_begin(i)) return begin(i);
         return 0;
     }
 
@@ -229,15 +231,21 @@ private:
         }
     }
 
-    /// A task of the lane has ended: the ticket that has its place now, or 0.
-    [[nodiscard]] std::uint64_t end(std::size_t i) noexcept {
-        std::lock_guard const lock(mutex_);
-        --lanes_[i].running;
-        --running_;
-        return choose();
+    /// A task of the lane has ended: posts the tickets of those that may begin now, more than one where nobody was to borrow
+    /// so far. Returns one that the executor does not take, or 0.
+    [[nodiscard]] std::uint64_t end(pointer const& self, std::size_t i) noexcept {
+        for (bool ended = false;; ended = true) {
+            std::uint64_t serial = 0;
+            {
+                std::lock_guard const lock(mutex_);
+                if (!ended) --lanes_[i].running, --running_;
+                serial = choose();
+            }
+            if (serial == 0 || !try_post(self, serial)) return serial;
+        }
     }
     void next_after(pointer const& self, std::size_t i) noexcept {
-        if (auto const serial = end(i); serial != 0 && !try_post(self, serial)) lost(lane_of_ticket(serial));
+        if (auto const serial = end(self, i); serial != 0) lost(lane_of_ticket(serial));
     }
     [[nodiscard]] bool try_post(pointer const& self, std::uint64_t serial) noexcept {
         try {
