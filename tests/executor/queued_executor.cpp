@@ -406,6 +406,20 @@ TEST_CASE("queued_executor: who is not a worker waits for a place", "[executor][
     CHECK(q.counters().ran == 2);
 }
 
+TEST_CASE("queued_executor: a task that comes just as the last ticket ends is run", "[executor][queued_executor][stress]") {
+    thread_pool                  pool(2);
+    queued_executor<thread_pool> q(pool, {.capacity = 10, .concurrency = 1});
+    std::atomic<int>             ran{0};
+    bool                         all = true;
+    for (int i = 1; all && i <= 10'000; ++i) {
+        q.post([&] { ran.fetch_add(1); });
+        // Most often it is seen at once, inside the task: the next one is posted while its ticket ends.
+        for (int look = 0; ran.load() != i && look < 1000; ++look) {}
+        all = ran.load() == i || test::eventually([&] { return ran.load() == i; }, std::chrono::seconds(20));
+    }
+    CHECK(all);
+}
+
 TEST_CASE("queued_executor: low work is begun within its bound while high work makes more high work",
           "[executor][queued_executor][law]") {
     constexpr sluice::duration step = 100ms, service = 2ms;

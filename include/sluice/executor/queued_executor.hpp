@@ -413,20 +413,15 @@ private:
         return found;
     }
 
-    /// The ticket is posted again for what waits, or ends. False: it should be posted, and the executor does not take it.
+    /// The ticket ends; another one is posted for what waits. False: the executor does not take it, and this one goes on.
     [[nodiscard]] bool end_or_post(pointer const& self) noexcept {
-        for (;;) {
-            bool const check = tickets_are_short();
-            if (check && queue_.size_approx() > 0) {
-                try {
-                    post_ticket(executor_, self, next_serial());
-                    return true;
-                } catch (...) {
-                    return false;
-                }
-            }
-            tickets_.fetch_sub(1, std::memory_order_acq_rel);                               // (A)
-            if (!tickets_are_short() || queue_.size_approx() == 0 || !take_ticket()) return true;
+        tickets_.fetch_sub(1, std::memory_order_acq_rel);                                   // (A)
+        if (!tickets_are_short() || queue_.size_approx() == 0 || !take_ticket()) return true;
+        try {
+            post_ticket(executor_, self, next_serial());
+            return true;
+        } catch (...) {
+            return false;
         }
     }
 
