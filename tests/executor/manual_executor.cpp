@@ -100,6 +100,13 @@ TEST_CASE("manual_executor: two workers in virtual time", "[executor][manual_exe
     CHECK(log == std::vector<std::string>{"a@0", "b@0", "b ends@4", "c@4", "c ends@7", "d@7", "d ends@7", "a ends@10"});
     CHECK(e.now() == time_point(10ms));
     CHECK(e.busy_nanoseconds() == 17'000'000);
+    task("e", 3ms), task("f", 3ms), task("g", 0ms);
+    e.run_for(0ms);
+    auto clock = e.clock();
+    clock.advance(5ms);  // by hand: what is due ends before anything begins
+    CHECK(e.run_one());
+    CHECK(log.back() == "g ends@15");
+    CHECK(log[log.size() - 3] == "f ends@15");
     e.run_until(time_point(20ms));
     CHECK(e.now() == time_point(20ms));
     e.run_until(time_point(3ms));  // the past: nothing
