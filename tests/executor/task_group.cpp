@@ -9,12 +9,14 @@
 #include <array>
 #include <atomic>
 #include <barrier>
+#include <chrono>
 #include <latch>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using sluice::error_policy;
@@ -329,6 +331,141 @@ TEST_CASE("task_group: tokens in and out", "[executor][task_group][cancel]") {
     late.run([&] { ++ran; });
     late.wait();
     CHECK(ran == 0);
+}
+
+TEST_CASE("task_group: group, subgroup, task: a cancel goes down, and only down", "[executor][task_group][cancel]") {
+    thread_pool pool(1);
+    struct counted {
+        std::atomic<int>* destroyed;
+        bool              mine = true;
+        explicit counted(std::atomic<int>& n) : destroyed(&n) {}
+        counted(counted&& o) noexcept : destroyed(o.destroyed), mine(std::exchange(o.mine, false)) {}
+        ~counted() { destroyed->fetch_add(mine ? 1 : 0); }
+    };
+    for (int cancelled = 0; cancelled < 4; ++cancelled) {
+        task_group group(pool);
+        task_group left = group.subgroup(), right = group.subgroup();
+        task_group leaf = left.subgroup(error_policy::run_all);
+        task_group* const all[] = {&group, &left, &right, &leaf};
+        bool const        reached[4][4] = {{true, true, true, true}, {false, true, false, true}, {false, false, true, false},
+                                           {false, false, false, true}};
+        std::latch       begun(1), go(1);
+        std::atomic<int> ran[4] = {}, destroyed{0};
+        pool.post([&] {
+            begun.count_down();
+            go.wait();
+        });
+        begun.wait();  // nothing else begins before go
+        for (int g = 0; g < 4; ++g)
+            for (int i = 0; i < 10; ++i) all[g]->run([&ran, g, c = counted(destroyed)] { ran[g].fetch_add(1); });
+        all[cancelled]->cancel();
+        for (int g = 0; g < 4; ++g) CHECK(all[g]->cancelled() == reached[cancelled][g]);
+        go.count_down();
+        for (int g = 3; g >= 0; --g) {
+            all[g]->wait();
+            CHECK(ran[g].load() == (reached[cancelled][g] ? 0 : 10));
+            CHECK(static_cast<std::uint64_t>(ran[g].load()) + all[g]->dropped() == 10);
+        }
+        CHECK(destroyed.load() == 40);
+        CHECK_FALSE(group.cancelled());                                      // as new
+        CHECK(left.cancelled() == (cancelled == 0));                         // what was stopped from above stays so
+        if (cancelled == 0) {
+            CHECK_FALSE(group.subgroup().cancelled());                       // and a new one is not
+            CHECK(left.subgroup().cancelled());
+        }
+    }
+}
+
+TEST_CASE("task_group: a task may take its group's token", "[executor][task_group][cancel]") {
+    thread_pool pool(2);
+    task_group  group(pool);
+    task_group  sub = group.subgroup();
+    std::latch  begun(2);
+    std::atomic<int> stopped{0};
+    auto const until_stopped = [&](std::stop_token token) {
+        begun.count_down();
+        if (test::eventually([&] { return token.stop_requested(); })) stopped.fetch_add(1);
+    };
+    sub.run(until_stopped);
+    sub.run([&, p = std::make_unique<int>(1)](std::stop_token const& token) { until_stopped(token); });
+    begun.wait();
+    group.cancel();
+    sub.wait();
+    CHECK(stopped.load() == 2);
+}
+
+TEST_CASE("task_group: trees under load: counts agree whenever the root is cancelled", "[executor][task_group][cancel]") {
+    thread_pool pool(2);
+    for (int round = 0; round < 100; ++round) {
+        std::atomic<std::uint64_t> ran{0}, submitted{0}, dropped{0};
+        task_group                 root(pool);
+        for (int s = 0; s < 4; ++s) {
+            submitted.fetch_add(1);
+            root.run([&, s] {
+                ran.fetch_add(1);
+                task_group sub(pool, root.get_token());
+                for (int i = 0; i < 8; ++i) {
+                    submitted.fetch_add(1);
+                    sub.run([&, i] {
+                        ran.fetch_add(1);
+                        if (s == round % 4 && i == round % 8) root.cancel();
+                    });
+                }
+                sub.wait();
+                dropped.fetch_add(sub.dropped());
+            });
+        }
+        root.wait();
+        dropped.fetch_add(root.dropped());
+        REQUIRE(ran.load() + dropped.load() == submitted.load());
+    }
+}
+
+TEST_CASE("task_group: a wait with an end", "[executor][task_group][unit]") {
+    using namespace std::chrono_literals;
+    thread_pool pool(1);
+    task_group  group(pool);
+    CHECK(group.wait_for(0s));
+    std::latch begun(1), go(1);
+    group.run([&] {
+        begun.count_down();
+        go.wait();
+        throw std::runtime_error("late");
+    });
+    begun.wait();
+    int ran = 0;
+    group.run([&] { ++ran; });
+    CHECK_FALSE(group.wait_for(0s));
+    CHECK_FALSE(group.wait_for(-1h));
+    CHECK_FALSE(group.wait_for(2ms));
+    CHECK_FALSE(group.wait_until(std::chrono::steady_clock::time_point::min()));
+    CHECK(group.size_approx() == 2);  // nothing has changed
+    go.count_down();
+    CHECK_THROWS_WITH(group.wait_for(std::chrono::hours::max()), "late");
+    CHECK(ran == 0);  // cancelled by the exception
+    group.run([&] { ++ran; });
+    CHECK(group.wait_for(1h));
+    CHECK(ran == 1);
+
+    pool.submit([&] {  // the only worker: whoever waits has to run them
+            int helped = 0;
+            task_group own(pool);
+            for (int i = 0; i < 3; ++i) own.run([&] { ++helped; });
+            if (own.wait_for(0s) || helped != 0) throw std::logic_error("begins tasks after its time");
+            if (!own.wait_for(1h) || helped != 3) throw std::logic_error("does not help");
+            auto const soon = std::chrono::steady_clock::now() + 5ms;
+            own.run([&] {
+                ++helped;
+                while (std::chrono::steady_clock::now() < soon) {}
+            });
+            own.run([&] {
+                ++helped;
+                while (std::chrono::steady_clock::now() < soon) {}
+            });
+            if (own.wait_until(soon) || helped > 4) throw std::logic_error("goes on after its time");
+            own.wait();
+        }).get();
+    CHECK(pool.metrics().errors_dropped == 0);
 }
 
 TEST_CASE("task_group: a token's callback may ask the group", "[executor][task_group][cancel]") {

@@ -20,6 +20,7 @@
 /// Example        examples/530_exceptions.cpp, examples/540_cancellation.cpp
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <memory>
@@ -60,15 +61,16 @@ public:
     /// Stops with `parent`: when that is requested to stop, the tasks of this group that have not begun are dropped.
     explicit task_group(thread_pool& pool, error_policy policy = error_policy::cancel_siblings,
                         std::stop_token parent = {})
-        : pool_(pool.internals()), policy_(policy) {
-        lineage_[0] = pool_.new_group_id();
-        if (auto* const me = detail::this_worker; me != nullptr && me->lineage != nullptr)
-            for (int i = 1; i < detail::lineage_depth; ++i) lineage_[i] = me->lineage[i - 1];
-        if (parent.stop_possible()) parent_.emplace(std::move(parent), canceller{this});
-    }
+        : task_group(pool.internals(), policy, std::move(parent)) {}
     task_group(thread_pool& pool, std::stop_token parent) : task_group(pool, error_policy::cancel_siblings, std::move(parent)) {}
     task_group(task_group const&) = delete;
     task_group& operator=(task_group const&) = delete;
+
+    /// A group of the same pool that is cancelled when this one is, and its own groups with it; never the other way. Its
+    /// exceptions are its own: they come out of its wait. Cancelled once it stays so, also when this one is used again.
+    [[nodiscard]] task_group subgroup(error_policy policy = error_policy::cancel_siblings) {
+        return task_group(pool_, policy, get_token());
+    }
 
     ~task_group() {
         join();
@@ -78,7 +80,12 @@ public:
         for (std::size_t i = 0; i < errors_.size(); ++i) pool_.errors().drop();
     }
 
-    /// Runs f() on some worker. If the group has been cancelled f is destroyed unrun.
+    /// Runs f(), or f(get_token()), on some worker. If the group has been cancelled f is destroyed unrun.
+    template <class F>
+        requires(std::is_invocable_v<std::decay_t<F>, std::stop_token> && !std::is_invocable_v<std::decay_t<F>>)
+    void run(F&& f) {
+        run([token = get_token(), own = std::decay_t<F>(std::forward<F>(f))]() mutable { std::move(own)(std::move(token)); });
+    }
     template <class F>
     void run(F&& f) {
         static_assert(std::is_invocable_v<std::decay_t<F>>, "task_group::run needs a callable without parameters");
@@ -119,15 +126,24 @@ public:
     /// group can be used again afterwards, and is no longer cancelled unless its parent is.
     void wait() {
         join();
-        if (!failed_.load(std::memory_order_relaxed) && !cancelled()) return;               // (A) came with the last task
-        std::exception_ptr first;
-        {
-            std::lock_guard const lock(mutex_);
-            first = std::exchange(error_, nullptr);
-            failed_.store(false, std::memory_order_relaxed);                                // (A)
-            reset_cancel();
-        }
-        if (first) std::rethrow_exception(first);
+        settle();
+    }
+
+    /// As wait, but false if the time came first: then nothing has changed and tasks go on. A worker that waits runs tasks of
+    /// the group as in wait, begins none once the time has come, and returns late by the one that it is in.
+    [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point deadline) {
+        if (!join_until(deadline)) return false;
+        settle();
+        return true;
+    }
+    template <class Rep, class Period>
+    [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& d) {
+        using clock = std::chrono::steady_clock;
+        auto const now = clock::now();
+        using seconds = std::chrono::duration<double>;
+        if (seconds(d) > seconds(clock::time_point::max() - now) * 0.5) return wait_until(clock::time_point::max());
+        if (!(d > d.zero())) return wait_until(now);
+        return wait_until(now + std::chrono::ceil<clock::duration>(d));
     }
 
     /// Drops the tasks that have not begun; running ones can ask cancelled() or get_token().
@@ -168,6 +184,12 @@ public:
     }
 
 private:
+    task_group(detail::scheduler& pool, error_policy policy, std::stop_token parent) : pool_(pool), policy_(policy) {
+        lineage_[0] = pool_.new_group_id();
+        if (auto* const me = detail::this_worker; me != nullptr && me->lineage != nullptr)
+            for (int i = 1; i < detail::lineage_depth; ++i) lineage_[i] = me->lineage[i - 1];
+        if (parent.stop_possible()) parent_.emplace(std::move(parent), canceller{this});
+    }
     // pending_: tasks:48 | waiters:16
     static constexpr std::uint64_t waiter = 1;
     static constexpr std::uint64_t one = std::uint64_t{1} << 16;
@@ -371,6 +393,34 @@ private:
                              [this, &unwanted_left] { return detail::this_worker != nullptr && help(unwanted_left); });
         }
         pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
+    }
+
+    /// The same with an end; false if it came first.
+    bool join_until(std::chrono::steady_clock::time_point deadline) noexcept {
+        using clock = std::chrono::steady_clock;
+        if (deadline == clock::time_point::max()) return join(), true;
+        auto const done = [this] { return pending_.load(std::memory_order_acquire) < one; };  // (A)
+        if (done()) return true;
+        pending_.fetch_add(waiter, std::memory_order_seq_cst);                              // (B)
+        int        unwanted_left = 4;
+        bool const ended = pool_.wait_until(
+            done,
+            [&] { return detail::this_worker != nullptr && clock::now() < deadline && help(unwanted_left); }, deadline);
+        pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
+        return ended;
+    }
+
+    /// After a join: rethrows, and makes the group as new.
+    void settle() {
+        if (!failed_.load(std::memory_order_relaxed) && !cancelled()) return;               // (A) came with the last task
+        std::exception_ptr first;
+        {
+            std::lock_guard const lock(mutex_);
+            first = std::exchange(error_, nullptr);
+            failed_.store(false, std::memory_order_relaxed);                                // (A)
+            reset_cancel();
+        }
+        if (first) std::rethrow_exception(first);
     }
 
     /// Whether the task belongs to this group, or to one that was made inside it (as far as lineage_depth goes).
