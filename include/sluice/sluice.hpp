@@ -298,6 +298,7 @@
 #include <sluice/executor/export_metrics.hpp>
 #include <sluice/executor/export_trace.hpp>
 #include <sluice/executor/future.hpp>
+#include <sluice/executor/hierarchical_dispatch.hpp>
 #include <sluice/executor/idle_policy.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/executor/keyed_executor.hpp>
