@@ -138,8 +138,8 @@ TEST_CASE("batch_fetch: refills before it is empty, hands over what is left", "[
 
 TEST_CASE("dispatch_tree: every item once, whatever the shape", "[executor][hierarchical_dispatch][property]") {
     auto const random = test::keys(4000, test::seed());
-    for (std::size_t const levels : {0, 1, 2, 3})
-        for (std::size_t const leaves : {1, 2, 7, 50}) {
+    for (std::size_t const levels : {0U, 1U, 2U, 3U})
+        for (std::size_t const leaves : {1U, 2U, 7U, 50U}) {
             dispatch_tree<int> tree({.leaves = leaves, .fan_out = 3, .levels = levels, .leaf = {.batch = 2}, .node = {.batch = 5}});
             shared_queue       q;
             std::vector<bool>  seen(1000);

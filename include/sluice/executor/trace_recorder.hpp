@@ -102,17 +102,24 @@ public:
         std::lock_guard const lock(mutex_);
         trace_log             log;
         log.thread_names = names_;
+        std::vector<trace_log::entry> found;
         try {
             rings_.for_each([&](std::uint64_t thread, ring& r) {
-                r.drain([&](trace_event const& e) { log.entries.push_back({thread, e}); });
+                r.drain([&](trace_event const& e) { found.push_back({thread, e}); });
             });
+            std::vector<std::size_t> order(found.size());
+            for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+            std::sort(order.begin(), order.end(), [&](std::size_t i, std::size_t k) {
+                auto const& a = found[i].event;
+                auto const& b = found[k].event;
+                return a.at != b.at ? a.at < b.at : a.length != b.length ? a.length > b.length : i < k;
+            });
+            log.entries.reserve(found.size());
+            for (std::size_t const i : order) log.entries.push_back(found[i]);
         } catch (...) {
-            lost_.fetch_add(log.entries.size(), std::memory_order_relaxed);                          // (stat)
+            lost_.fetch_add(found.size(), std::memory_order_relaxed);                                // (stat)
             throw;
         }
-        std::stable_sort(log.entries.begin(), log.entries.end(), [](trace_log::entry const& a, trace_log::entry const& b) {
-            return a.event.at != b.event.at ? a.event.at < b.event.at : a.event.length > b.event.length;
-        });
         log.dropped = dropped();
         return log;
     }
