@@ -11,7 +11,8 @@
 # BUILD    the build tree (default: build/main); the table is BUILD/word_count.json
 # JOBS     parallel jobs for the build (default: one per core)
 #
-# In the end there is a page with all of it: build/bench/report.html, or without the benchmark BUILD/report.html.
+# In the end it says once more how the word count scales, and where a page with all of it is: build/bench/report.html, or
+# without the benchmark BUILD/report.html.
 
 cmake_minimum_required(VERSION 3.25)
 cmake_path(GET CMAKE_CURRENT_LIST_DIR PARENT_PATH root)
@@ -39,7 +40,8 @@ execute_process(COMMAND ${CMAKE_COMMAND} --build ${BUILD} --parallel ${JOBS} --t
 find_program(word_count NAMES 650_word_count PATHS ${BUILD}/examples ${BUILD}/examples/Release NO_DEFAULT_PATH NO_CACHE
   REQUIRED)
 message(STATUS "Counting: one pass to look at everything, then three rounds of each number of workers")
-execute_process(COMMAND ${word_count} --json ${BUILD}/word_count.json ${ARGS} RESULT_VARIABLE failed)
+execute_process(COMMAND ${word_count} --json ${BUILD}/word_count.json ${ARGS} RESULT_VARIABLE failed
+  OUTPUT_VARIABLE said ECHO_OUTPUT_VARIABLE)
 if(failed)
   message(FATAL_ERROR "the word count ended with ${failed}")
 endif()
@@ -55,10 +57,16 @@ if(NOT DEFINED BENCH OR BENCH)
   if(failed)
     message(FATAL_ERROR "the benchmark ended with ${failed}")
   endif()
+  set(page ${root}/build/bench/report.html)
 else()
   include(${root}/bench/support/page.cmake)
   make_page(${BUILD} "" ${BUILD}/word_count.json failed)
   if(failed)
     message(FATAL_ERROR "the page could not be made: ${failed}")
   endif()
+  set(page ${BUILD}/report.html)
 endif()
+
+string(REGEX MATCH "your workload:.*\nJSON: " fit "${said}")
+string(REPLACE "\nJSON: " "" fit "${fit}")
+message("\n${fit}\nreport   ${page}")

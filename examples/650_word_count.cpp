@@ -470,7 +470,8 @@ std::string fit(std::vector<sluice::usl_point> points, double cores) {
     else if (interval) std::snprintf(range, sizeof range, "95 %%: %s", std::isfinite(interval->lower) ? "the runs do not tell" : "nowhere");
     std::printf("your workload: serial fraction %.3g, contention %.3g, coherency %.3g,\n", amdahl.serial_fraction,
                 law.model.contention(), law.model.coherency());
-    if (peak) std::printf("  best at %ju workers (%s), beyond that it gets slower\n", std::uintmax_t{peak->whole_workers}, range);
+    if (peak) std::printf("  best at %ju worker%s (%s), beyond that it gets slower\n", std::uintmax_t{peak->whole_workers},
+                          peak->whole_workers == 1 ? "" : "s", range);
     else std::printf("  no number of workers found beyond which it gets slower (%s)\n", range);
     if (law.warnings.peak_extrapolated) std::puts("  that is more than twice what was measured: a guess");
     else if (peak && peak->workers > up_to) std::printf("  that is beyond the %.0f workers that were measured\n", up_to);

@@ -165,7 +165,8 @@ section scaling_section(word_count const& w) {
         if (!peak)
             said += "The fitted throughput has no finite peak: within what was measured, more workers never made it slower.";
         else
-            said += "The fit is best at " + std::to_string(peak->whole_workers) + " workers (95 % interval: " + interval_text(interval) +
+            said += "The fit is best at " + std::to_string(peak->whole_workers) + (peak->whole_workers == 1 ? " worker" : " workers") +
+                    " (95 % interval: " + interval_text(interval) +
                     "); beyond that it gets slower.";
         if (law->warnings.peak_extrapolated) said += " That peak lies more than twice beyond what was measured: a guess.";
         if (law->warnings.contention_at_bound) said += " Contention was held at 0: the runs speed up more than the law allows without it.";
