@@ -163,7 +163,7 @@ section scaling_section(word_count const& w) {
         std::string said = "Serial fraction " + brief(amdahl->serial_fraction) + ", contention " + brief(law->model.contention()) +
                            ", coherency " + brief(law->model.coherency()) + ". ";
         if (!peak)
-            said += "The fitted throughput has no finite peak: within what was measured, more workers never made it slower.";
+            said += "The fit has no finite peak: it knows no number of workers beyond which it gets slower.";
         else
             said += "The fit is best at " + std::to_string(peak->whole_workers) + (peak->whole_workers == 1 ? " worker" : " workers") +
                     " (95 % interval: " + interval_text(interval) +
