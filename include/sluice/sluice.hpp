@@ -334,6 +334,7 @@
 #include <sluice/executor/worker_placement.hpp>
 
 #include <sluice/parallel/deterministic_reduce.hpp>
+#include <sluice/parallel/dynamic_graph.hpp>
 #include <sluice/parallel/md_range.hpp>
 #include <sluice/parallel/parallel_find_if.hpp>
 #include <sluice/parallel/parallel_for.hpp>
@@ -345,6 +346,7 @@
 #include <sluice/parallel/parallel_sort.hpp>
 #include <sluice/parallel/parallel_stable_sort.hpp>
 #include <sluice/parallel/partitioner.hpp>
+#include <sluice/parallel/task_graph.hpp>
 
 #include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/batch_means.hpp>
