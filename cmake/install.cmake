@@ -7,6 +7,7 @@ include(CMakePackageConfigHelpers)
 set(sluice_config_dir ${CMAKE_INSTALL_DATADIR}/cmake/sluice)
 
 install(TARGETS sluice EXPORT sluice-targets FILE_SET HEADERS)
+install(DIRECTORY include/sluice/adapters DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/sluice)  # they need other libraries
 install(EXPORT sluice-targets NAMESPACE sluice:: DESTINATION ${sluice_config_dir})
 
 configure_package_config_file(cmake/sluice-config.cmake.in ${PROJECT_BINARY_DIR}/sluice-config.cmake
