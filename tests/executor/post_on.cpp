@@ -217,6 +217,17 @@ TEST_CASE("submit_on: only its worker runs it, whoever waits, and waits do not d
     }
 }
 
+TEST_CASE("submit_on: a worker that sleeps for a letter's end wakes for one of its own", "[executor][post_on][unit]") {
+    thread_pool pool(2);
+    auto        asked = pool.submit_on(0, [&] {
+        return pool.submit_on(1, [&] {
+                       for (int i = 0; i < 2000; ++i) std::this_thread::yield();  // worker 0 sleeps by now
+                       return pool.submit_on(0, [&] { return pool.this_worker_index(); }).get();
+                   }).get();
+    });
+    CHECK(asked.get() == 0);
+}
+
 TEST_CASE("post_on: a worker that leaves has read its letters", "[executor][post_on][unit]") {
     thread_pool                pool(sized(4, 1, 4));
     std::atomic<std::uint64_t> ran{0}, wrong{0};

@@ -116,7 +116,7 @@ public:
     template <class Make, class Begin>
     worker* attach(Make make, Begin begin) {
         std::lock_guard const lock(mutex_);
-        if (closed_ || staying_ + leaving_ + attached_ >= places_ || wanted() + attached_ >= places_) return nullptr;
+        if (closed_ || staying_ + leaving_ + attached_ >= places_) return nullptr;  // never fewer threads than are wanted
         worker& w = free_place(make);
         begin(w);
         w.present = w.attached = true;
