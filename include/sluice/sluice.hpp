@@ -22,6 +22,7 @@
 #include <sluice/core/unique_function.hpp>
 #include <sluice/core/units.hpp>
 
+#include <sluice/stats/bloom_filter.hpp>
 #include <sluice/stats/count_min.hpp>
 #include <sluice/stats/ewma.hpp>
 #include <sluice/stats/holt.hpp>
