@@ -26,6 +26,7 @@
 #include <sluice/stats/count_min.hpp>
 #include <sluice/stats/ewma.hpp>
 #include <sluice/stats/holt.hpp>
+#include <sluice/stats/hyperloglog.hpp>
 #include <sluice/stats/log_histogram.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/stats/space_saving.hpp>
