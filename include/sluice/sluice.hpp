@@ -28,6 +28,7 @@
 #include <sluice/stats/holt.hpp>
 #include <sluice/stats/hyperloglog.hpp>
 #include <sluice/stats/log_histogram.hpp>
+#include <sluice/stats/reservoir.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/stats/space_saving.hpp>
 #endif

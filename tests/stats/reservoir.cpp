@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/stats/reservoir.hpp>
+
+#include "support/catch.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+using sluice::reservoir;
+
+namespace {
+
+/// Whether n equally likely outcomes that were drawn `drawn` times in all are equally frequent: each within 5 standard deviations.
+bool even(std::vector<int> const& counts, double each, double chance) {
+    for (int const c : counts)
+        if (std::abs(c - each) > 5 * std::sqrt(each * (1 - chance))) return false;
+    return true;
+}
+
+}  // namespace
+
+TEST_CASE("reservoir: every item of the stream with the same probability", "[stats][reservoir][law]") {
+    constexpr std::uint64_t n = 40;
+    constexpr int           runs = 4000;
+    for (std::size_t const capacity : {1u, 5u, 39u}) {
+        std::vector<int>     count(n, 0), merged(n, 0);
+        sluice::splitmix64   seeds(7);
+        for (int run = 0; run < runs; ++run) {
+            reservoir<std::uint64_t> r(capacity, sluice::xoshiro256ss(seeds())), a(capacity, sluice::xoshiro256ss(seeds())),
+                b(capacity, sluice::xoshiro256ss(seeds()));
+            for (std::uint64_t i = 0; i < n; ++i) {
+                r.add(i);
+                (i < 13 ? a : b).add(i);
+            }
+            REQUIRE(r.sample().size() == capacity);
+            for (auto const x : r.sample()) ++count[static_cast<std::size_t>(x)];
+            a.merge(b);
+            REQUIRE(a.sample().size() == capacity);
+            REQUIRE(a.seen() == n);
+            std::set<std::uint64_t> const different(a.sample().begin(), a.sample().end());
+            REQUIRE(different.size() == capacity);
+            for (auto const x : a.sample()) ++merged[static_cast<std::size_t>(x)];
+        }
+        double const chance = static_cast<double>(capacity) / n;
+        CHECK(even(count, runs * chance, chance));
+        CHECK(even(merged, runs * chance, chance));
+    }
+}
+
+TEST_CASE("reservoir: short streams, items that only move, what is refused", "[stats][reservoir][unit]") {
+    reservoir<std::unique_ptr<int>> r(3);
+    CHECK(r.add(std::make_unique<int>(1)));
+    CHECK(r.add(std::make_unique<int>(2)));
+    CHECK(r.sample().size() == 2);
+    CHECK(*r.sample()[0] == 1);
+    reservoir<std::unique_ptr<int>> small(1);
+    small.add(std::make_unique<int>(3));
+    r.merge(std::move(small));  // it has seen no more than it holds
+    CHECK(r.sample().size() == 3);
+    CHECK(r.seen() == 3);
+    reservoir<int> a(5), b(2);
+    for (int i = 0; i < 3; ++i) b.add(i);
+    CHECK_THROWS_AS(a.merge(b), std::invalid_argument);
+    CHECK_THROWS_AS(reservoir<int>(0), std::invalid_argument);
+    b.clear();
+    CHECK((b.seen() == 0 && b.sample().empty() && b.capacity() == 2));
+    a.merge(b);
+    CHECK(a.sample().empty());
+}
