@@ -338,6 +338,7 @@
 
 #include <sluice/parallel/deterministic_reduce.hpp>
 #include <sluice/parallel/dynamic_graph.hpp>
+#include <sluice/parallel/map_reduce.hpp>
 #include <sluice/parallel/md_range.hpp>
 #include <sluice/parallel/parallel_find_if.hpp>
 #include <sluice/parallel/parallel_for.hpp>
