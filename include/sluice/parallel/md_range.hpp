@@ -11,7 +11,6 @@
 /// Errors         as parallel_for. A tile of 0 in some dimension throws std::invalid_argument, and so do more than 2^64 - 1
 ///                tiles. A range that is empty or backward in one dimension does nothing
 /// Units          indices are 64 bits, signed
-/// Example        examples/610_parallel_for.cpp
 ///
 ///   parallel_for(pool, md_range<2>{.last = {rows, columns}}, [&](std::int64_t i, std::int64_t j) { … });
 ///   parallel_for(pool, md_range<2>{.last = {rows, columns}, .tile = {64, 64}}, [&](md_tile<2> const& t) { … });

@@ -13,7 +13,6 @@
 /// Errors         the first exception of the predicate is rethrown, also where a match lies before the element that threw; others
 ///                are counted. After a stop request: the first match among those elements that were looked at, or last; ask
 ///                the token. A backward range is empty
-/// Example        examples/610_parallel_for.cpp
 
 #include <atomic>
 #include <cstddef>

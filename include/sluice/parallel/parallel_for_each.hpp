@@ -12,7 +12,6 @@
 ///                elements (1 for the first blocks, so that a short range is shared as well)
 /// Errors         as parallel_for: the first exception is rethrown, the others are counted and what has not begun is dropped, at
 ///                the latest after a block; likewise after a stop request, without an exception
-/// Example        examples/610_parallel_for.cpp
 
 #include <atomic>
 #include <cstdint>

@@ -13,7 +13,6 @@
 ///                n alone, so the result is the same, bit for bit, for any number of workers, also for floating point
 /// Errors         as parallel_for; the output is then written in part. After a stop request likewise, so ask the token
 /// Source         Blelloch, Prefix Sums and Their Applications, CMU-CS-90-190, 1990
-/// Example        examples/620_parallel_reduce.cpp
 
 #include <cstddef>
 #include <cstdint>
