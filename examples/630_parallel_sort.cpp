@@ -35,7 +35,7 @@ int main() {
 
     std::vector<std::string> words{"weir", "lock", "sluice", "gate", "canal"};
     sluice::parallel_sort(pool, words);
-    for (auto const& w : words) std::printf("%s ", w.c_str());
+    for (auto const& w : words) std::printf("%s%s", &w == &words.front() ? "" : " ", w.c_str());
     std::printf("\n");
 }
 // Expected output:
