@@ -172,13 +172,13 @@ TEST_CASE("task: resumed by somebody who knows nothing of it", "[executor][task]
 
 TEST_CASE("task: frames are used again", "[executor][task][unit]") {
     (void)sync_wait(many(10));
-    test::scarce_memory const scarce(0);
-    (void)many(10);
-    bool const first = scarce.failed();
-    CHECK_FALSE(first);
-    auto const before = scarce.allocations();
-    (void)sync_wait(many(100));
-    CHECK(scarce.allocations() == before);
+    std::uint64_t allocations = 0;
+    {
+        test::scarce_memory const scarce(0);
+        (void)sync_wait(many(100));
+        allocations = scarce.allocations();
+    }
+    CHECK(allocations == 0);
 }
 
 TEST_CASE("task: no memory for a frame, no effect", "[executor][task][unit]") {
@@ -188,18 +188,19 @@ TEST_CASE("task: no memory for a frame, no effect", "[executor][task][unit]") {
         co_await nothing();
         co_return *p + big[17];
     };
+    task<int> (*volatile make)(std::shared_ptr<int>) = large;  // clang leaves the frame out where it sees that it can
+    bool threw = false;
     {
         test::scarce_memory const scarce(0);
-        bool                      threw = false;
         try {
-            (void)large(token);
+            (void)make(token);
         } catch (std::bad_alloc const&) {
             threw = true;
         }
-        CHECK(threw);
     }
+    CHECK(threw);
     CHECK(token.use_count() == 1);
-    CHECK(sync_wait(large(token)) == 0);
+    CHECK(sync_wait(make(token)) == 0);
 }
 
 TEST_CASE("task: frames that are freed on another thread", "[executor][task][unit]") {
