@@ -108,6 +108,10 @@ TEST_CASE("thread_pool: shutdown cancels timers, whatever its mode", "[executor]
         REQUIRE_THROWS_AS(pool.schedule_after(1ms, [&] { ++late; }), sluice::pool_closed);
         REQUIRE(late == 0);
     }
+    thread_pool closed(1);
+    auto const  far = closed.schedule_after(1h, [] {});
+    closed.close();
+    REQUIRE_FALSE(far.active());
     thread_pool never_asked(1);
     (void)never_asked.shutdown();
     REQUIRE_THROWS_AS(never_asked.schedule_every(1ms, [] {}), sluice::pool_closed);

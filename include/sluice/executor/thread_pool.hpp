@@ -261,7 +261,10 @@ public:
 
     /// Takes no more work from outside: post and submit throw pool_closed. Tasks may still queue tasks. Waits for nothing; the
     /// workers stay until shutdown.
-    void close() noexcept { scheduler_->close(); }
+    void close() noexcept {
+        scheduler_->close();
+        timers_.close();
+    }
     /// After close or shutdown.
     [[nodiscard]] bool closed() const noexcept { return scheduler_->refuses(); }
 
