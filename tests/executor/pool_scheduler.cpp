@@ -22,7 +22,7 @@
 using sluice::get_scheduler;
 using sluice::pool_scheduler;
 using sluice::thread_pool;
-using words = sluice::own_vocabulary;
+using vocabulary = sluice::own_vocabulary;
 
 namespace {
 
@@ -38,7 +38,7 @@ struct outcome {
 struct receiver {
     struct env {
         outcome*        o;
-        std::stop_token query(words::get_stop_token_t) const noexcept { return o->token; }
+        std::stop_token query(vocabulary::get_stop_token_t) const noexcept { return o->token; }
     };
     explicit receiver(outcome& o) : out(&o) {}
     receiver(receiver&&) = default;
@@ -72,10 +72,10 @@ using operation = decltype(std::declval<sender const&>().connect(std::declval<re
 static_assert(std::copyable<pool_scheduler> && std::equality_comparable<pool_scheduler> && std::copyable<sender>);
 static_assert(std::is_nothrow_copy_constructible_v<pool_scheduler> && noexcept(std::declval<pool_scheduler>().schedule()));
 static_assert(!std::is_move_constructible_v<operation> && noexcept(std::declval<operation&>().start()));
-static_assert(std::same_as<sender::sender_concept, words::sender_t> && std::same_as<pool_scheduler::scheduler_concept, words::scheduler_t>);
+static_assert(std::same_as<sender::sender_concept, vocabulary::sender_t> && std::same_as<pool_scheduler::scheduler_concept, vocabulary::scheduler_t>);
 static_assert(std::same_as<sender::completion_signatures,
-                           words::completion_signatures<words::set_value_t(), words::set_error_t(std::exception_ptr),
-                                                        words::set_stopped_t()>>);
+                           vocabulary::completion_signatures<vocabulary::set_value_t(), vocabulary::set_error_t(std::exception_ptr),
+                                                        vocabulary::set_stopped_t()>>);
 // The node is the operation: a task, the pool, and the receiver.
 static_assert(sizeof(operation) == sizeof(sluice::detail::task) + sizeof(void*) + sizeof(receiver));
 
@@ -114,8 +114,8 @@ TEST_CASE("pool_scheduler: equality and queries", "[executor][pool_scheduler][un
     CHECK(s == get_scheduler(a));
     CHECK_FALSE(s == get_scheduler(b));
     CHECK(&s.pool() == &a);
-    CHECK(s.query(words::get_forward_progress_guarantee_t{}) == words::forward_progress_guarantee::parallel);
-    auto const back = s.schedule().get_env().query(words::get_completion_scheduler_t<words::set_value_t>{});
+    CHECK(s.query(vocabulary::get_forward_progress_guarantee_t{}) == vocabulary::forward_progress_guarantee::parallel);
+    auto const back = s.schedule().get_env().query(vocabulary::get_completion_scheduler_t<vocabulary::set_value_t>{});
     CHECK(back == s);
 }
 
