@@ -72,7 +72,8 @@ using operation = decltype(std::declval<sender const&>().connect(std::declval<re
 static_assert(std::copyable<pool_scheduler> && std::equality_comparable<pool_scheduler> && std::copyable<sender>);
 static_assert(std::is_nothrow_copy_constructible_v<pool_scheduler> && noexcept(std::declval<pool_scheduler>().schedule()));
 static_assert(!std::is_move_constructible_v<operation> && noexcept(std::declval<operation&>().start()));
-static_assert(std::same_as<sender::sender_concept, vocabulary::sender_t> && std::same_as<pool_scheduler::scheduler_concept, vocabulary::scheduler_t>);
+static_assert(std::same_as<sender::sender_concept, vocabulary::sender_t> &&
+              std::same_as<pool_scheduler::scheduler_concept, vocabulary::scheduler_t>);
 static_assert(std::same_as<sender::completion_signatures,
                            vocabulary::completion_signatures<vocabulary::set_value_t(), vocabulary::set_error_t(std::exception_ptr),
                                                         vocabulary::set_stopped_t()>>);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sluice/sim/simulation.hpp>
 
-#include "support/allocation.hpp"
+#include "support/allocation_new.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
