@@ -31,7 +31,7 @@ struct recorder {
     std::array<record, leaves> tasks{};
     std::atomic<int> next{1}, left{leaves};
     std::promise<void> done{};
-    sluice::thread_pool pool{{.workers = workers}};  ///< last: its workers have left before anything else goes
+    sluice::thread_pool pool{workers};  ///< last: its workers have left before anything else goes
 
     [[nodiscard]] double now() const { return std::chrono::duration<double, std::micro>(clock_type::now() - start).count(); }
 

@@ -128,7 +128,7 @@ TEST_CASE("victim_selector: nearest by ranks, rank after rank, from different st
     auto const ranks = std::make_shared<sluice::victim_ranks const>(std::size_t{16}, distance);
     for (std::size_t const workers : {std::size_t{16}, std::size_t{11}, std::size_t{2}, std::size_t{1}})
         for (std::size_t self = 0; self < workers; ++self) {
-            victim_selector       s({.policy = victim_policy::nearest, .ranks = ranks}, self, workers, test::seed() + self);
+            victim_selector       s({.policy = victim_policy::nearest, .ranks = ranks.get()}, self, workers, test::seed() + self);
             std::set<std::size_t> firsts;
             for (int round = 0; round < 100; ++round) {
                 list const seen = a_round(s);
@@ -145,7 +145,7 @@ TEST_CASE("victim_selector: nearest by ranks, rank after rank, from different st
             if (workers == 16) CHECK(firsts.size() == 3);
         }
     // ranks for too few: by number, as without
-    victim_selector few({.policy = victim_policy::nearest, .ranks = ranks}, 3, 17, 1);
+    victim_selector few({.policy = victim_policy::nearest, .ranks = ranks.get()}, 3, 17, 1);
     victim_selector none({.policy = victim_policy::nearest}, 3, 17, 1);
     CHECK(a_round(few) == a_round(none));
     CHECK_THROWS_AS(sluice::victim_ranks(40'000, distance), std::invalid_argument);

@@ -100,10 +100,9 @@ TEST_CASE("worker_placement: victims by shared core, cache, node", "[executor][w
 }
 
 TEST_CASE("worker_placement: a pool runs with the ranks", "[executor][worker_placement][unit]") {
-    auto const t = big();
-    sluice::thread_pool pool({.workers = 4,
-                              .victims = {.policy = sluice::victim_policy::nearest,
-                                          .ranks = sluice::nearest_victims(t, placed(t, placement_rule::spread, 4))}});
+    auto const          t = big();
+    auto const          few = sluice::nearest_victims(t, placed(t, placement_rule::spread, 4));
+    sluice::thread_pool pool({.workers = 4, .victims = {.policy = sluice::victim_policy::nearest, .ranks = few.get()}});
     std::atomic<int> ran{0};
     pool.post_bulk(1000, [&](std::size_t) { ran.fetch_add(1); });
     pool.wait_idle();

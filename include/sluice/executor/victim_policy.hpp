@@ -77,7 +77,7 @@ private:
 struct victim_options {
     victim_policy policy = victim_policy::sticky;
     double        threshold = 0;  ///< ask only victims with more than threshold × own depth; 2 is the rule "victim > 2 × own"
-    std::shared_ptr<victim_ranks const> ranks{};  ///< for nearest; not used if it is for fewer workers than there are
+    victim_ranks const* ranks = nullptr;  ///< for nearest, outlives the pool; not used if it is for fewer workers than there are
 };
 
 class victim_selector {

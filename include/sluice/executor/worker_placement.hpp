@@ -13,8 +13,8 @@
 ///
 ///     auto const machine = sluice::read_cpu_topology();
 ///     auto const cpus = sluice::place_workers(machine, {.rule = sluice::placement_rule::spread}, workers);
-///     sluice::victim_options const victims{.policy = sluice::victim_policy::nearest,
-///                                          .ranks = sluice::nearest_victims(machine, cpus)};
+///     auto const ranks = sluice::nearest_victims(machine, cpus);  // outlives the pool
+///     sluice::victim_options const victims{.policy = sluice::victim_policy::nearest, .ranks = ranks.get()};
 
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/executor/cpu_topology.hpp>
