@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <sluice/core/assert.hpp>
 #include <sluice/core/cacheline.hpp>
+#include <sluice/queue/detail/chain.hpp>
 
 namespace sluice {
 
@@ -68,14 +69,7 @@ public:
         do {
             if (newer == nullptr || newer == closed_mark()) return nullptr;
         } while (!newest_.compare_exchange_weak(newer, nullptr, std::memory_order_acq_rel, std::memory_order_relaxed));  // (C)
-        Node* older = nullptr;
-        while (newer != nullptr) {
-            Node* const next = newer->next;
-            newer->next = older;
-            older = newer;
-            newer = next;
-        }
-        return older;
+        return detail::oldest_first(newer);
     }
 
     /// If nothing is inside, refuses every later push, for ever. False if there are nodes to be taken first.

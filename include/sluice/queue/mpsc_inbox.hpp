@@ -19,6 +19,7 @@
 
 #include <sluice/core/assert.hpp>
 #include <sluice/core/cacheline.hpp>
+#include <sluice/queue/detail/chain.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -56,15 +57,8 @@ public:
     /// The consumer: every node, a chain linked by `next`, oldest first, ending in nullptr; or nullptr.
     [[nodiscard]] Node* take_all() noexcept {
         if (newest_.load(std::memory_order_relaxed) == nullptr) return nullptr;             // (H)
-        Node* newer = newest_.exchange(nullptr, std::memory_order_acquire);                 // (B)
-        Node* older = nullptr;
-        while (newer != nullptr) {
-            Node* const next = newer->next;
-            newer->next = older;
-            older = newer;
-            newer = next;
-        }
-        return older;
+        Node* const newer = newest_.exchange(nullptr, std::memory_order_acquire);                 // (B)
+        return detail::oldest_first(newer);
     }
 
     /// The consumer: if nothing is inside, it is idle from now on, and he is the consumer no more.

@@ -15,10 +15,7 @@ edit("a push that is not one step" ${box}
   [==[        } while (!newest_.compare_exchange_weak(head, node, std::memory_order_seq_cst, std::memory_order_relaxed));  // (A)]==]
   [==[        } while (false);
         newest_.store(node, std::memory_order_seq_cst);]==])
-edit("newest first" ${box} [==[        Node* older = nullptr;
-        while (newer != nullptr) {]==] [==[        Node* older = nullptr;
-        if (newer != nullptr) return newer;
-        while (newer != nullptr) {]==])
+edit("newest first" ${box} [==[return oldest_first(newer);]==] [==[return newer;]==])
 edit("a closed inbox is not empty" ${box} [==[return head == nullptr || head == closed_mark();]==] [==[return head == nullptr;]==])
 edit("opening does nothing" ${box} [==[void open() noexcept { newest_.store(nullptr, std::memory_order_relaxed); }]==]
   [==[void open() noexcept { (void)newest_.load(std::memory_order_relaxed); }]==])

@@ -13,8 +13,6 @@ edit("closed although nodes are inside" injector.hpp [==[        Node* head = nu
         bool const  closed =]==] [==[        Node* head = newest_.load(std::memory_order_relaxed);
         bool const  closed =]==])
 edit("close says yes too easily" injector.hpp [==[return closed || head == closed_mark();]==] [==[return true;]==])
-edit("newest first" injector.hpp [==[            newer->next = older;
-            older = newer;
-            newer = next;]==] [==[            return newer;]==])
+edit("newest first" injector.hpp [==[return detail::oldest_first(newer);]==] [==[return newer;]==])
 edit("chain takes the newest only" injector.hpp [==[!newest_.compare_exchange_weak(newer, nullptr,]==]
   [==[!newest_.compare_exchange_weak(newer, newer->next,]==])

@@ -16,8 +16,6 @@ edit("the idle mark is taken for a node" mpsc_inbox.hpp [==[node->next = head ==
   [==[node->next = head;]==])
 edit("the others' nodes are forgotten" mpsc_inbox.hpp [==[node->next = head == idle_mark() ? nullptr : head;]==]
   [==[node->next = nullptr;]==])
-edit("newest first" mpsc_inbox.hpp [==[            newer->next = older;
-            older = newer;
-            newer = next;]==] [==[            return newer;]==])
+edit("newest first" mpsc_inbox.hpp [==[return detail::oldest_first(newer);]==] [==[return newer;]==])
 edit("taking makes it idle" mpsc_inbox.hpp [==[newest_.exchange(nullptr, std::memory_order_acquire);]==]
   [==[newest_.exchange(idle_mark(), std::memory_order_acquire);]==])

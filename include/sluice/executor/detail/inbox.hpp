@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <sluice/queue/detail/chain.hpp>
 
 namespace sluice::detail {
 
@@ -51,15 +52,8 @@ public:
     /// The worker: everything, oldest first, linked by `next`; or nullptr.
     [[nodiscard]] Node* take_all() noexcept {
         if (empty()) return nullptr;
-        Node* newer = newest_.exchange(nullptr, std::memory_order_acquire);                 // (C)
-        Node* older = nullptr;
-        while (newer != nullptr) {
-            Node* const next = newer->next;
-            newer->next = older;
-            older = newer;
-            newer = next;
-        }
-        return older;
+        Node* const newer = newest_.exchange(nullptr, std::memory_order_acquire);                 // (C)
+        return oldest_first(newer);
     }
 
     /// If nothing is inside, refuses what comes until it is opened. False if there is something to be taken first.
