@@ -396,11 +396,8 @@ private:
         return result;
     }
 
-    static thread_pool_options with_workers(std::size_t workers) {
-        thread_pool_options o;
-        o.workers = workers;
-        return o;
-    }
+    /// Without a look at how many the system would have.
+    static thread_pool_options with_workers(std::size_t workers) { return {.workers = workers}; }
 
     static std::unique_ptr<detail::scheduler> make(thread_pool_options& o) {
         detail::require_option(o.workers >= 1 && o.workers <= 1000, "thread_pool_options::workers (1 to 1000)", o.workers);
