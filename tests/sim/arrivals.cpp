@@ -3,6 +3,7 @@
 #include <sluice/sim/traffic.hpp>
 
 #include "support/catch.hpp"
+#include "support/sentence.hpp"
 
 #include <sluice/core/random.hpp>
 #include <sluice/core/units.hpp>
@@ -21,18 +22,9 @@ namespace sim = sluice::sim;
 using sluice::duration;
 using sluice::per_second;
 using sluice::time_point;
+using test::sentence_of;
 
 namespace {
-
-template <class F>
-std::string sentence_of(F f) {
-    try {
-        f();
-    } catch (std::exception const& e) {
-        return e.what();
-    }
-    return "nothing thrown";
-}
 
 struct counted {
     std::vector<std::uint64_t> bins;  // arrivals per bin

@@ -3,6 +3,7 @@
 #include <sluice/sim/server_failures.hpp>
 
 #include "support/catch.hpp"
+#include "support/sentence.hpp"
 
 #include <sluice/sim/server_pool.hpp>
 #include <sluice/sim/service_times.hpp>
@@ -18,20 +19,7 @@
 using namespace std::chrono_literals;
 namespace sim = sluice::sim;
 using sluice::time_point;
-
-namespace {
-
-template <class F>
-std::string sentence_of(F f) {
-    try {
-        f();
-    } catch (std::exception const& e) {
-        return e.what();
-    }
-    return "nothing thrown";
-}
-
-}  // namespace
+using test::sentence_of;
 
 TEST_CASE("network: a message takes its time, or is lost", "[sim][network][unit]") {
     sim::simulation s(1);

@@ -4,6 +4,7 @@
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/sentence.hpp"
 
 #include <sluice/core/random.hpp>
 #include <sluice/flow/codel.hpp>
@@ -31,18 +32,9 @@ using sim::job_end;
 using sim::server_pool;
 using sluice::duration;
 using sluice::time_point;
+using test::sentence_of;
 
 namespace {
-
-template <class F>
-std::string sentence_of(F f) {
-    try {
-        f();
-    } catch (std::exception const& e) {
-        return e.what();
-    }
-    return "nothing thrown";
-}
 
 /// What on_end was told, as text: tag, letter of the end, time.
 struct diary {

@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/sentence.hpp"
 
 #include <sluice/core/random.hpp>
 #include <sluice/sim/detail/fixed.hpp>
@@ -18,18 +19,9 @@
 using namespace std::chrono_literals;
 namespace sim = sluice::sim;
 using sluice::duration;
+using test::sentence_of;
 
 namespace {
-
-template <class F>
-std::string sentence_of(F f) {
-    try {
-        f();
-    } catch (std::exception const& e) {
-        return e.what();
-    }
-    return "nothing thrown";
-}
 
 struct sample {
     double        mean = 0, variance = 0;

@@ -4,6 +4,7 @@
 #include "support/allocation_new.hpp"
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/sentence.hpp"
 
 #include <sluice/core/random.hpp>
 #include <sluice/core/units.hpp>
@@ -28,18 +29,9 @@ using sluice::sim::event_handle;
 using sluice::sim::run_end;
 using sluice::sim::simulation;
 using sluice::sim::tie_order;
+using test::sentence_of;
 
 namespace {
-
-template <class F>
-std::string sentence_of(F f) {
-    try {
-        f();
-    } catch (std::exception const& e) {
-        return e.what();
-    }
-    return "nothing thrown";
-}
 
 time_point at_ns(std::int64_t n) { return time_point(duration(n)); }
 

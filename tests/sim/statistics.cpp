@@ -5,6 +5,7 @@
 
 #include "support/catch.hpp"
 #include "support/random.hpp"
+#include "support/sentence.hpp"
 
 #include <sluice/core/random.hpp>
 
@@ -20,20 +21,7 @@ using sluice::time_point;
 using sluice::sim::batch_means;
 using sluice::sim::sample_set;
 using sluice::sim::time_integral;
-
-namespace {
-
-template <class F>
-std::string sentence_of(F f) {
-    try {
-        f();
-    } catch (std::exception const& e) {
-        return e.what();
-    }
-    return "nothing thrown";
-}
-
-}  // namespace
+using test::sentence_of;
 
 TEST_CASE("time_integral: a level times how long it lasted", "[sim][time_integral][unit]") {
     time_integral x(time_point(10ns), 2);
