@@ -6,6 +6,7 @@
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/pools.hpp"
 #include "support/random.hpp"
 
 #include <atomic>
@@ -18,22 +19,8 @@
 using sluice::blocking_region;
 using sluice::thread_pool;
 using sluice::thread_pool_options;
-
-namespace {
-
-thread_pool_options sized(std::size_t workers, std::size_t least, std::size_t most) {
-    thread_pool_options o;
-    o.workers = workers;
-    o.min_workers = least;
-    o.max_workers = most;
-    return o;
-}
-
-bool settles(thread_pool& pool, std::size_t n) {
-    return test::eventually([&] { return pool.provisioned() == n && pool.ready() == n; });
-}
-
-}  // namespace
+using test::settles;
+using test::sized;
 
 TEST_CASE("blocking_region: tasks that block on each other progress, up to max_workers", "[executor][blocking_region][unit]") {
     auto const  workers = GENERATE(std::size_t{1}, std::size_t{2});

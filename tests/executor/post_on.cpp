@@ -8,6 +8,7 @@
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/pools.hpp"
 #include "support/random.hpp"
 #include "support/threads.hpp"
 
@@ -24,16 +25,9 @@
 
 using sluice::thread_pool;
 using sluice::thread_pool_options;
+using test::sized;
 
 namespace {
-
-thread_pool_options sized(std::size_t workers, std::size_t least, std::size_t most) {
-    thread_pool_options o;
-    o.workers = workers;
-    o.min_workers = least;
-    o.max_workers = most;
-    return o;
-}
 
 /// Keeps one worker in a task.
 class hold {

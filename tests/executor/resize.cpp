@@ -7,6 +7,7 @@
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
+#include "support/pools.hpp"
 #include "support/random.hpp"
 #include "support/threads.hpp"
 
@@ -25,48 +26,11 @@
 
 using sluice::thread_pool;
 using sluice::thread_pool_options;
+using test::hold;
+using test::settles;
+using test::sized;
 
 namespace {
-
-thread_pool_options sized(std::size_t workers, std::size_t least, std::size_t most) {
-    thread_pool_options o;
-    o.workers = workers;
-    o.min_workers = least;
-    o.max_workers = most;
-    return o;
-}
-
-/// The pool has as many threads as were asked for, and all of them take tasks.
-bool settles(thread_pool& pool, std::size_t n) {
-    return test::eventually([&] { return pool.provisioned() == n && pool.ready() == n; });
-}
-
-/// n tasks that hold a worker each until they are told to go.
-class hold {
-public:
-    hold(thread_pool& pool, std::size_t n) : held_(static_cast<std::ptrdiff_t>(n)), left_(n) {
-        for (std::size_t i = 0; i < n; ++i)
-            pool.post([this] {
-                held_.count_down();
-                go_.wait(false);
-                left_.fetch_sub(1);
-            });
-        held_.wait();
-    }
-    void release() {
-        go_.store(true);
-        go_.notify_all();
-    }
-    ~hold() {
-        release();
-        while (left_.load() != 0) std::this_thread::yield();
-    }
-
-private:
-    std::latch               held_;
-    std::atomic<bool>        go_{false};
-    std::atomic<std::size_t> left_;
-};
 
 std::string message_of(auto f) {
     try {

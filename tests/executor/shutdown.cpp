@@ -9,6 +9,7 @@
 #include "support/catch.hpp"
 #include "support/death.hpp"
 #include "support/eventually.hpp"
+#include "support/pools.hpp"
 #include "support/random.hpp"
 #include "support/threads.hpp"
 
@@ -27,43 +28,10 @@ using sluice::shutdown_mode;
 using sluice::shutdown_result;
 using sluice::thread_pool;
 using sluice::thread_pool_options;
+using test::hold;
+using test::sized;
 
 namespace {
-
-/// n tasks that hold a worker each until they are told to go.
-class hold {
-public:
-    hold(thread_pool& pool, std::size_t n) : held_(static_cast<std::ptrdiff_t>(n)), left_(n) {
-        for (std::size_t i = 0; i < n; ++i)
-            pool.post([this] {
-                held_.count_down();
-                go_.wait(false);
-                left_.fetch_sub(1);
-            });
-        held_.wait();
-    }
-    void release() {
-        go_.store(true);
-        go_.notify_all();
-    }
-    ~hold() {
-        release();
-        while (left_.load() != 0) std::this_thread::yield();
-    }
-
-private:
-    std::latch               held_;
-    std::atomic<bool>        go_{false};
-    std::atomic<std::size_t> left_;
-};
-
-thread_pool_options sized(std::size_t workers, std::size_t least, std::size_t most) {
-    thread_pool_options o;
-    o.workers = workers;
-    o.min_workers = least;
-    o.max_workers = most;
-    return o;
-}
 
 void a_while() {
     for (int i = 0; i < 2000; ++i) std::this_thread::yield();
@@ -396,6 +364,8 @@ TEST_CASE("pause: a waiter for idleness hears of the last task that ends in a pa
             a_while();  // it sleeps by now
         }
         waits.join();
+        CHECK(pool.paused());  // it has not waited for the pool to go on
+        CHECK(pool.queued() == 0);
         pool.resume();
     }
 }

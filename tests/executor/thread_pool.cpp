@@ -4,6 +4,7 @@
 #include "support/catch.hpp"
 #include "support/death.hpp"
 #include "support/eventually.hpp"
+#include "support/pools.hpp"
 #include "support/random.hpp"
 #include "support/threads.hpp"
 
@@ -22,6 +23,7 @@
 
 using sluice::thread_pool;
 using sluice::thread_pool_options;
+using test::hold;
 
 namespace {
 
@@ -56,34 +58,6 @@ thread_pool_options with_handler(std::size_t workers, caught& c) {
     o.on_error = c.handler();
     return o;
 }
-
-/// Keeps every worker of a pool in a task until it is told to let them go.
-class hold {
-public:
-    hold(thread_pool& pool, std::size_t n) : held_(static_cast<std::ptrdiff_t>(n)) {
-        for (std::size_t i = 0; i < n; ++i)
-            pool.post([this] {
-                held_.count_down();
-                go_.wait(false);
-                left_.fetch_sub(1);
-            });
-        left_.store(n);
-        held_.wait();
-    }
-    void release() {
-        go_.store(true);
-        go_.notify_all();
-    }
-    ~hold() {
-        release();
-        while (left_.load() != 0) std::this_thread::yield();
-    }
-
-private:
-    std::latch               held_;
-    std::atomic<bool>        go_{false};
-    std::atomic<std::size_t> left_{0};
-};
 
 }  // namespace
 
@@ -595,6 +569,8 @@ TEST_CASE("thread_pool: a wait for idleness beside try_run_one on an empty pool 
     }
     over.store(true);
     looks.join();
+    CHECK(pool.completed() == 2000);
+    CHECK(pool.queued() == 0);
 }
 
 TEST_CASE("thread_pool: a task that posts itself does not keep others waiting", "[executor][thread_pool][unit]") {
