@@ -11,6 +11,7 @@ set(layer_scaling 2)
 set(layer_executor 3)
 set(layer_parallel 4)
 set(layer_sim 4)
+set(layer_service 4)
 set(layer_adapters 5)
 
 find_files(files "include/*.hpp")

@@ -31,7 +31,7 @@ endfunction()
 
 if(FIX)
   set(list "")
-  foreach(folder IN ITEMS core stats queue routing flow scaling executor parallel sim)
+  foreach(folder IN ITEMS core stats queue routing flow scaling executor parallel sim service)
     set(part ${files})
     list(FILTER part INCLUDE REGEX "^include/sluice/${folder}/")
     foreach(file IN LISTS part)

@@ -364,4 +364,9 @@
 #include <sluice/sim/time_integral.hpp>
 #include <sluice/sim/traffic.hpp>
 
+#include <sluice/service/admission_chain.hpp>
+#include <sluice/service/service.hpp>
+#include <sluice/service/service_driver.hpp>
+#include <sluice/service/service_options.hpp>
+
 #include <sluice/version.hpp>
