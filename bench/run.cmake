@@ -7,7 +7,7 @@
 #
 # MODE     quick (default) or full
 # FAMILY   a regular expression over family names: run these alone (deque, forkjoin, post, future, loop, wake, idle,
-#          memory, flow, placement, balancer, scaling, compile)
+#          memory, flow, placement, balancer, scaling, compile, priority, strand, timer, resize, map_reduce, …)
 # SUBJECT  the same over subjects
 # ROUNDS   how many rounds (default: 3 in quick mode, 9 in full mode)
 # CXX      the compiler (default: CMake's own choice)
