@@ -9,6 +9,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <latch>
 #include <memory>
 #include <mutex>
@@ -140,6 +141,26 @@ TEST_CASE("timer_service: an executor that refuses is asked again", "[executor][
     auto const h = late.schedule_after(0ns, [&] { runs.fetch_add(1); });
     CHECK(test::eventually([&] { return late.failures() >= 1; }));
     CHECK(h.active());
+}
+
+TEST_CASE("timer_service: between two attempts it pauses, each time twice as long", "[executor][timer_service][unit]") {
+    refusing                        executor;
+    std::mutex                      mutex;
+    std::vector<steady::time_point> asked;
+    timer_service<refusing>         timers(executor, [&](std::exception_ptr) {
+        auto const            now = steady::now();
+        std::lock_guard const lock(mutex);
+        asked.push_back(now);
+    });
+    timers.schedule_after(0ns, [] {});
+    CHECK(test::eventually([&] { return timers.failures() >= 6; }));
+    timers.close();
+    REQUIRE(asked.size() >= 6);
+    auto pause = 1ms;
+    for (std::size_t i = 1; i < 6; ++i, pause *= 2) {  // a busy machine makes them longer, never shorter
+        CAPTURE(i);
+        CHECK(asked[i] - asked[i - 1] >= pause);
+    }
 }
 
 TEST_CASE("lazy_timer_service: one service, whoever asks first", "[executor][timer_service][unit]") {
