@@ -32,6 +32,23 @@ TEST_CASE("hyperloglog: the error is what is promised, for few keys and many", "
         }
 }
 
+TEST_CASE("hyperloglog: with few registers it is too large by what the header says", "[stats][hyperloglog][law]") {
+    for (unsigned const precision : {4u, 5u}) {
+        constexpr int runs = 1000;
+        double        sum = 0, error = 0;
+        for (std::uint64_t run = 1; run <= runs; ++run) {
+            hyperloglog h({.precision = precision, .seed = sluice::mix64(run)});
+            for (std::uint64_t i = 0; i < 2000; ++i) h.add(i);
+            sum += h.estimate() / 2000 - 1;
+            error = h.standard_error();
+        }
+        CAPTURE(precision, sum / runs);
+        double const promised = 1.08 / (1u << precision), band = 4.5 * error / std::sqrt(double(runs));
+        CHECK(std::abs(sum / runs - promised) < band);
+        if (precision == 4) CHECK(band < promised * 0.6);  // none at all would be noticed
+    }
+}
+
 TEST_CASE("hyperloglog: empty, repeated keys, merge, full registers", "[stats][hyperloglog][unit]") {
     hyperloglog a({.precision = 10}), b({.precision = 10}), all({.precision = 10});
     CHECK(a.estimate() == 0);
