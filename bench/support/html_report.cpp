@@ -269,6 +269,8 @@ section peers_section(value const& results) {
     std::map<std::string, std::vector<std::pair<order, std::vector<value const*>>>> all;
     for (auto const& r : results["results"].array) {
         std::string const& family = r["family"].string;
+        auto const q = quantile_of(r["metric"].string);
+        if (q && *q != 0.5 && std::abs(*q - 0.99) > 1e-9) continue;  // a curve has the others: the section on latencies
         if (all.find(family) == all.end()) families.push_back(family);
         order const id{r["operation"].string, r["argument"].string, r["metric"].string};
         auto& groups = all[family];

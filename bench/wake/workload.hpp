@@ -12,6 +12,7 @@
 /// A subject is constructed with a number of workers and has post(f). The bare futex has one worker and nothing else.
 
 #include <support/bench.hpp>
+#include <support/quantiles.hpp>
 #include <support/threads.hpp>
 
 #include <algorithm>
@@ -24,11 +25,6 @@
 namespace bench::wake {
 
 inline constexpr unsigned workers = 2;
-
-inline double percentile(std::vector<double> sorted, double p) {
-    std::sort(sorted.begin(), sorted.end());
-    return sorted[std::min(sorted.size() - 1, static_cast<std::size_t>(p * static_cast<double>(sorted.size())))];
-}
 
 template <class Pool>
 void trials(benchmark::State& state, bool pinned) {
@@ -70,10 +66,11 @@ void trials(benchmark::State& state, bool pinned) {
             latency.push_back(us(started.load(std::memory_order_acquire) - before));
             submit.push_back(us(after - before));
         }
+        std::sort(latency.begin(), latency.end());
         state.SetIterationTime(percentile(latency, 0.5) / 1e6);
     }
-    state.counters["us_p50"]    = percentile(latency, 0.50);
-    state.counters["us_p99"]    = percentile(latency, 0.99);
+    std::sort(submit.begin(), submit.end());
+    report_quantiles(state, latency);
     state.counters["us_submit"] = percentile(submit, 0.50);
 }
 
