@@ -16,7 +16,7 @@ configure_package_config_file(cmake/sluice-config.cmake.in ${PROJECT_BINARY_DIR}
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/sluice-config-version.cmake
   COMPATIBILITY SameMinorVersion ARCH_INDEPENDENT)
 install(FILES ${PROJECT_BINARY_DIR}/sluice-config.cmake ${PROJECT_BINARY_DIR}/sluice-config-version.cmake
-  cmake/xxhash.cmake DESTINATION ${sluice_config_dir})
+  cmake/xxhash.cmake cmake/adapters.cmake DESTINATION ${sluice_config_dir})
 
 configure_file(cmake/sluice.pc.in ${PROJECT_BINARY_DIR}/sluice.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/sluice.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig)

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSL-1.0
+#include <sluice/adapters/asio.hpp>
+
+#include <boost/asio/post.hpp>
+
+#include <future>
+
+int main() {
+    sluice::thread_pool  pool(1);
+    sluice::asio_context context(pool);
+    std::promise<int>    answer;
+    boost::asio::post(context.get_executor(), [&] { answer.set_value(42); });
+    return answer.get_future().get() == 42 ? 0 : 1;
+}
