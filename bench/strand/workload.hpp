@@ -22,6 +22,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -60,7 +61,7 @@ template <class Subject>
 void register_subject(std::string const& name, std::initializer_list<char const*> kinds = {"uniform", "zipf", "hot"}) {
     for (std::string const kind : kinds)
         add("strand/" + kind + "/" + name, [kind](benchmark::State& state) {
-            std::size_t const n = sized<std::size_t>(200'000, 1'000'000);
+            std::size_t const n = kind == "hot" ? sized<std::size_t>(50'000, 200'000) : sized<std::size_t>(200'000, 1'000'000);
             ledger            l(kind, n);
             Subject           subject(workers);
             bool              all = true;
