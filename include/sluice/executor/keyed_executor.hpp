@@ -180,12 +180,16 @@ private:
         bool const         bounded = common_->options.max_depth != SIZE_MAX;
         strand_frame const here(&e);
         queued_task*       rest = nullptr;
+        queued_task*       last = nullptr;  // of rest
         std::size_t        ran = 0;
         for (std::uint32_t n = 0; n < common_->options.quantum; ++n) {
             if (rest == nullptr || bounded) {
                 std::lock_guard const lock(mutex_);
                 if (bounded && ran > 0) e.depth -= std::exchange(ran, 0);
-                if (rest == nullptr) rest = std::exchange(e.first, nullptr);
+                if (rest == nullptr) {
+                    rest = std::exchange(e.first, nullptr);
+                    last = e.last;
+                }
             }
             if (rest == nullptr) break;
             auto* const task = std::exchange(rest, rest->next);
@@ -194,8 +198,6 @@ private:
         }
         if (rest != nullptr) {  // back to the front
             std::lock_guard const lock(mutex_);
-            auto*                 last = rest;
-            while (last->next != nullptr) last = last->next;
             last->next = e.first;
             if (e.first == nullptr) e.last = last;
             e.first = rest;
