@@ -334,6 +334,7 @@
 #include <sluice/executor/victim_policy.hpp>
 #include <sluice/executor/wait_for_graph.hpp>
 #include <sluice/executor/when_all.hpp>
+#include <sluice/executor/when_any.hpp>
 #include <sluice/executor/worker_placement.hpp>
 
 #include <sluice/parallel/deterministic_reduce.hpp>
