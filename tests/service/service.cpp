@@ -191,7 +191,7 @@ TEST_CASE("service: an open breaker keeps calls from the handler", "[service][un
     answers got;
     bool good = false;
     service app(
-        e, [&](int&) { return good; }, {.breaker = service_breaker_options{.minimum_calls = 10, .open_time = 1s}}, e.clock());
+        e, [&](int&) { return good; }, {.breaker = {.minimum_calls = 10, .open_time = 1s}}, e.clock());
     for (int i = 0; i < 30; ++i) CHECK(app.submit(i, {}, got.note()));
     e.run_until_idle();
     CHECK(app.breaker() == breaker_state::open);
@@ -344,7 +344,7 @@ TEST_CASE("service: impossible options are named", "[service][unit]") {
     CHECK_THROWS_WITH(make({.max_attempts = 0}), Catch::Contains("max_attempts"));
     CHECK_THROWS_WITH(make({.hedge_delay = -1ms}), Catch::Contains("hedge_delay"));
     CHECK_THROWS_AS(make({.backoff = {.base = 0ms}}), std::invalid_argument);
-    CHECK_THROWS_AS(make({.breaker = service_breaker_options{.failure_rate = 0}}), std::invalid_argument);
+    CHECK_THROWS_AS(make({.breaker = {.failure_rate = 0, .minimum_calls = 1}}), std::invalid_argument);
 }
 
 TEST_CASE("service: live, from many threads, nothing is lost or doubled", "[service][stress]") {

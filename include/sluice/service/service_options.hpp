@@ -26,7 +26,7 @@ namespace sluice {
 /// What makes the breaker between the queue and the handler open.
 struct service_breaker_options {
     double failure_rate = 0.5;                     ///< in (0, 1]
-    std::uint32_t minimum_calls = 100;             ///< > 0
+    std::uint32_t minimum_calls = 0;  ///< in its window before the rate means anything; 0: there is no breaker
     duration open_time = std::chrono::seconds(5);  ///< > 0
 };
 
@@ -40,7 +40,7 @@ struct service_options {
     exponential_backoff_options backoff{.base = std::chrono::milliseconds(10), .cap = std::chrono::seconds(1), .spread = jitter::full()};
     retry_budget_options budget{};          ///< pays for attempts beyond the first, of all calls together
     std::optional<duration> hedge_delay{};  ///< a second attempt beside the first after so long, in place of retries
-    std::optional<service_breaker_options> breaker{};
+    service_breaker_options breaker{};              ///< none unless minimum_calls says so
     load_gauge_options levels{};  ///< high and low water of each lane
     std::uint64_t seed = 0;       ///< of the lanes' choice and the jitter
 };

@@ -54,11 +54,11 @@ public:
           budget_(options.budget, clock),
           timers_(inline_, clock) {
         (void)exponential_backoff(options.backoff);
-        if (options.breaker) {
+        if (options.breaker.minimum_calls > 0) {
             circuit_breaker_options b;
-            b.failure_rate = options.breaker->failure_rate;
-            b.minimum_calls = options.breaker->minimum_calls;
-            b.open_time = options.breaker->open_time;
+            b.failure_rate = options.breaker.failure_rate;
+            b.minimum_calls = options.breaker.minimum_calls;
+            b.open_time = options.breaker.open_time;
             breaker_.emplace(std::move(b), clock);
         }
     }
