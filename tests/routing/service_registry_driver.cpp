@@ -85,8 +85,10 @@ TEST_CASE("service_registry_driver: what a callback throws goes to on_error, and
             errors.fetch_add(1);
         }
     });
+    REQUIRE(test::eventually([&] { return sleeps.load() == 1; }));
     clock.advance(10s);
-    REQUIRE(test::eventually([&] { return errors.load() == 1; }));
+    REQUIRE(test::eventually([&] { return sleeps.load() == 2; }));  // it has seen what time it is
+    REQUIRE(errors.load() == 1);
     clock.advance(20s);
     REQUIRE(test::eventually([&] { return errors.load() == 2; }));
     REQUIRE(r.discover("s", sluice::health_filter::any).empty());
