@@ -71,9 +71,9 @@ TEST_CASE("blocking_region: one more thread for each worker that blocks, and no 
 }
 
 TEST_CASE("blocking_region: a substitute stays as long as it has something to do", "[executor][blocking_region][unit]") {
-    thread_pool       pool(sized(1, 1, 3));
     std::atomic<bool> busy{true};
     std::atomic<int>  loops{0};
+    thread_pool       pool(sized(1, 1, 3));
     struct again {  // there is always another one
         thread_pool&       pool;
         std::atomic<bool>& busy;

@@ -87,10 +87,10 @@ TEST_CASE("resize: as many tasks run at once as there are workers", "[executor][
         REQUIRE(settles(pool, n));
         std::mutex            mutex;
         std::set<std::size_t> seen;
+        std::atomic<int>      extra{0};
         {
             hold all(pool, n);  // hangs if there are fewer
             CHECK(test::eventually([&] { return pool.busy() == n; }));
-            std::atomic<int> extra{0};
             for (int i = 0; i < 10; ++i)
                 pool.post([&] {
                     extra.fetch_add(1);
