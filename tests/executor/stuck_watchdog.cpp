@@ -78,11 +78,15 @@ TEST_CASE("stuck_watchdog: what is read is never of two tasks", "[executor][stuc
     std::uint64_t                 seen = 0, wrong = 0;
     test::run_threads(3, [&](std::size_t i) {
         if (i == 2) {
-            for (int k = 0; k < 20'000; ++k)
+            auto const look = [&] {
                 for (auto const& t : dog.check(time_point(1s))) {
                     ++seen;
                     wrong += t.name != names[t.id % 4] || t.started != time_point(sluice::duration(static_cast<std::int64_t>(t.id)));
                 }
+                return seen > 0;
+            };
+            (void)test::eventually(look);  // the others may begin later
+            for (int k = 0; k < 20'000; ++k) (void)look();
             stop = true;
             return;
         }
