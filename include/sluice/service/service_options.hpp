@@ -18,7 +18,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <optional>
 #include <stop_token>
 
 namespace sluice {
@@ -39,7 +38,7 @@ struct service_options {
     std::uint32_t max_attempts = 1;         ///< with the first one; 1 to 64
     exponential_backoff_options backoff{.base = std::chrono::milliseconds(10), .cap = std::chrono::seconds(1), .spread = jitter::full()};
     retry_budget_options budget{};          ///< pays for attempts beyond the first, of all calls together
-    std::optional<duration> hedge_delay{};  ///< a second attempt beside the first after so long, in place of retries
+    duration hedge_delay{0};  ///< > 0: a second attempt beside the first after so long, in place of retries
     service_breaker_options breaker{};              ///< none unless minimum_calls says so
     load_gauge_options levels{};  ///< high and low water of each lane
     std::uint64_t seed = 0;       ///< of the lanes' choice and the jitter

@@ -108,8 +108,8 @@ public:
           random_(seed_),
           plan_({.max_attempts = core_->options().max_attempts, .deadline = attributes_.expiry},
                 exponential_backoff(core_->options().backoff), core_->budget()) {
-        if (core_->options().hedge_delay)
-            hedge_.emplace(hedge_options{.delay = *core_->options().hedge_delay,
+        if (core_->options().hedge_delay.count() > 0)
+            hedge_.emplace(hedge_options{.delay = core_->options().hedge_delay,
                                          .max_attempts = hedged_attempts(core_->options()),
                                          .deadline = attributes_.expiry},
                            core_->budget());

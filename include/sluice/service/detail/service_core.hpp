@@ -181,8 +181,7 @@ private:
     static service_options const& checked(service_options const& o) {
         require_option(o.time_limit.count() > 0, "service_options::time_limit (> 0 ns)", o.time_limit.count());
         require_option(o.max_attempts >= 1 && o.max_attempts <= 64, "service_options::max_attempts (1 to 64)", o.max_attempts);
-        require_option(!o.hedge_delay || o.hedge_delay->count() >= 0, "service_options::hedge_delay (>= 0 ns)",
-                       o.hedge_delay ? o.hedge_delay->count() : 0);
+        require_option(o.hedge_delay.count() >= 0, "service_options::hedge_delay (>= 0 ns)", o.hedge_delay.count());
         return o;
     }
 
