@@ -282,6 +282,29 @@ TEST_CASE("service: whatever the discipline or the executor gives up is answered
     CHECK(got.count(service_end::dropped) == 91);
 }
 
+TEST_CASE("service: a submit that throws never was", "[service][fault]") {
+    struct gate {  // an executor that runs at once, or not at all
+        bool open = false;
+        void post(unique_function<void()> f) const {
+            if (!open) throw std::runtime_error("shut");
+            f();
+        }
+    } e;
+    answers  got;
+    bulkhead places({.limit = 1});
+    auto     handler = [](int&) {};
+    service  app(e, handler, {}, places);
+    CHECK_THROWS_WITH(app.submit(1, {}, got.note()), "shut");
+    CHECK(got.all.empty());
+    CHECK(app.metrics().offered == 0);
+    CHECK(places.in_flight_approx() == 0);
+    e.open = true;
+    CHECK(app.submit(1, {}, got.note()));
+    CHECK(got.count(service_end::served) == 1);
+    CHECK(app.metrics().offered == 1);
+    CHECK(places.in_flight_approx() == 0);
+}
+
 TEST_CASE("service: admission in a chain: all or none, and every place comes back", "[service][unit]") {
     manual_executor e({.workers = 4});
     answers got;

@@ -64,59 +64,61 @@ class service {
 public:
     /// make_discipline() is called once for each lane.
     template <class Make = detail::make_default<Discipline>>
-        requires std::is_invocable_r_v<Discipline, Make&> service(Executor& e, Handler handler, service_options const& options,
-                                                                  Admission& admission, Make make_discipline = {}, Clock clock = {})
-            : core_(std::make_shared<core>(e, std::move(handler), options, admission, clock)),
-              lanes_(std::make_shared<typename core::lanes_type>(e, options, make_discipline, clock)) {
-            core_->watch(lanes_);
-        }
+        requires std::is_invocable_r_v<Discipline, Make&>
+    service(Executor& e, Handler handler, service_options const& options, Admission& admission, Make make_discipline = {},
+            Clock clock = {})
+        : core_(std::make_shared<core>(e, std::move(handler), options, admission, clock)),
+          lanes_(std::make_shared<typename core::lanes_type>(e, options, make_discipline, clock)) {
+        core_->watch(lanes_);
+    }
 
-        /// Everything is admitted that the lanes take.
-        explicit service(Executor& e, Handler handler, service_options const& options = {},
-                         Clock clock = {}) requires std::same_as<Admission, admit_all const>
-            : service(e, std::move(handler), options, everyone_, detail::make_default<Discipline>{}, std::move(clock)) {}
+    /// Everything is admitted that the lanes take.
+    explicit service(Executor& e, Handler handler, service_options const& options = {}, Clock clock = {})
+        requires std::same_as<Admission, admit_all const>
+        : service(e, std::move(handler), options, everyone_, detail::make_default<Discipline>{}, std::move(clock)) {}
 
-        service(service const&) = delete;
-        service& operator=(service const&) = delete;
-        ~service() { close(); }
+    service(service const&) = delete;
+    service& operator=(service const&) = delete;
+    ~service() { close(); }
 
-        /// Accepted: done(service_result const&) will be called, once. Refused: why, and when to come again.
-        template <class Request, class Done>
-        verdict submit(Request&& request, task_attributes attributes, Done&& done) {
-            static_assert(std::is_invocable_v<std::decay_t<Done>&, service_result const&>, "done takes a service_result const&");
-            return core_->submit(core_, *lanes_, std::forward<Request>(request), std::move(attributes), std::forward<Done>(done));
-        }
+    /// Accepted: done(service_result const&) will be called, once. Refused: why, and when to come again.
+    template <class Request, class Done>
+    verdict submit(Request&& request, task_attributes attributes, Done&& done) {
+        static_assert(std::is_invocable_v<std::decay_t<Done>&, service_result const&>, "done takes a service_result const&");
+        return core_->submit(core_, *lanes_, std::forward<Request>(request), std::move(attributes), std::forward<Done>(done));
+    }
 
-        /// Refuses what comes from now on; what was accepted goes on, but is not tried again.
-        void close() {
-            core_->close();
-            lanes_->close();
-        }
+    /// Refuses what comes from now on; what was accepted goes on, but is not tried again.
+    void close() {
+        core_->close();
+        lanes_->close();
+    }
 
-        /// Lets go what is due. Returns when to call it next; at the latest, as a call may set an earlier time meanwhile.
-        time_point step(time_point now) { return core_->step(now); }
+    /// Lets go what is due. Returns when to call it next; at the latest, as a call may set an earlier time meanwhile.
+    time_point step(time_point now) { return core_->step(now); }
 
-        /// The same, and one turn of the scaling policy when it is due. It is shown what was offered, not only what was admitted.
-        template <scaling_policy Policy>
-            requires resizable_executor<Executor> time_point step(time_point now, Policy& policy) {
-                return std::min(core_->step(now), core_->scale(now, policy));
-            }
+    /// The same, and one turn of the scaling policy when it is due. It is shown what was offered, not only what was admitted.
+    template <scaling_policy Policy>
+        requires resizable_executor<Executor>
+    time_point step(time_point now, Policy& policy) {
+        return std::min(core_->step(now), core_->scale(now, policy));
+    }
 
-        [[nodiscard]] service_metrics metrics() const noexcept { return core_->metrics(); }
-        [[nodiscard]] std::size_t lanes() const noexcept { return lanes_->count(); }
-        /// Calls that wait in the lanes.
-        [[nodiscard]] std::size_t queued() const { return lanes_->queued(); }
-        /// The fullest lane's.
-        [[nodiscard]] load_level level() const noexcept { return lanes_->level(); }
-        /// Of an open breaker calls do not reach the handler; closed where there is none.
-        [[nodiscard]] breaker_state breaker() const noexcept { return core_->breaker(); }
-        [[nodiscard]] Clock const& clock() const noexcept { return core_->clock(); }
+    [[nodiscard]] service_metrics metrics() const noexcept { return core_->metrics(); }
+    [[nodiscard]] std::size_t lanes() const noexcept { return lanes_->count(); }
+    /// Calls that wait in the lanes.
+    [[nodiscard]] std::size_t queued() const { return lanes_->queued(); }
+    /// The fullest lane's.
+    [[nodiscard]] load_level level() const noexcept { return lanes_->level(); }
+    /// Of an open breaker calls do not reach the handler; closed where there is none.
+    [[nodiscard]] breaker_state breaker() const noexcept { return core_->breaker(); }
+    [[nodiscard]] Clock const& clock() const noexcept { return core_->clock(); }
 
-    private:
-        static constexpr admit_all everyone_{};
+private:
+    static constexpr admit_all everyone_{};
 
-        std::shared_ptr<core> core_;
-        std::shared_ptr<typename core::lanes_type> lanes_;
+    std::shared_ptr<core> core_;
+    std::shared_ptr<typename core::lanes_type> lanes_;
 };
 
 template <class Handler, class Executor>

@@ -22,7 +22,8 @@
 
 namespace sluice::detail {
 
-/// On the stack while a ticket is being posted: who destroys a ticket can tell that its post is about to throw.
+/// On the stack while a ticket is being posted: who destroys a ticket meanwhile, on this thread, leaves it to who posts it to
+/// say what that was: a post that throws, or a task that was lost.
 class posting {
 public:
     posting(void const* state, std::uint64_t serial) noexcept : state_(state), serial_(serial), outer_(innermost_) {
@@ -32,18 +33,21 @@ public:
     posting& operator=(posting const&) = delete;
     ~posting() { innermost_ = outer_; }
 
-    [[nodiscard]] static bool under_way(void const* state, std::uint64_t serial) noexcept {
-        for (auto const* p = innermost_; p != nullptr; p = p->outer_)
-            if (p->state_ == state && p->serial_ == serial) return true;
+    /// Told by who destroys the ticket. False: nobody is posting it.
+    [[nodiscard]] static bool note_lost(void const* state, std::uint64_t serial) noexcept {
+        for (auto* p = innermost_; p != nullptr; p = p->outer_)
+            if (p->state_ == state && p->serial_ == serial) return p->lost_ = true;
         return false;
     }
+    [[nodiscard]] bool lost() const noexcept { return lost_; }
 
 private:
-    void const*    state_;
-    std::uint64_t  serial_;
-    posting const* outer_;
+    void const*   state_;
+    std::uint64_t serial_;
+    bool          lost_ = false;
+    posting*      outer_;
 
-    static inline constinit thread_local posting const* innermost_ = nullptr;
+    static inline constinit thread_local posting* innermost_ = nullptr;
 };
 
 template <class State>
@@ -53,7 +57,7 @@ public:
     ticket(ticket&& other) noexcept = default;
     ticket& operator=(ticket&&) = delete;
     ~ticket() {
-        if (state_ == nullptr || posting::under_way(state_.get(), serial_)) return;
+        if (state_ == nullptr || posting::note_lost(state_.get(), serial_)) return;
         auto const state = std::move(state_);
         state->ticket_lost(state, serial_);
     }

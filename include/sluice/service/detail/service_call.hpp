@@ -35,31 +35,12 @@
 
 namespace sluice::detail {
 
-/// On the stack while a leg is given to a lane: whoever destroys it meanwhile, on this thread, leaves the judgement to who gave it.
-class leg_posting {
-public:
-    leg_posting(void const* call, std::uint32_t attempt) noexcept : call_(call), attempt_(attempt), outer_(innermost_) {
-        innermost_ = this;
-    }
-    leg_posting(leg_posting const&) = delete;
-    leg_posting& operator=(leg_posting const&) = delete;
-    ~leg_posting() { innermost_ = outer_; }
-
-    [[nodiscard]] bool lost() const noexcept { return lost_; }
-    [[nodiscard]] static bool note_lost(void const* call, std::uint32_t attempt) noexcept {
-        for (auto* p = innermost_; p != nullptr; p = p->outer_)
-            if (p->call_ == call && p->attempt_ == attempt) return p->lost_ = true;
-        return false;
-    }
-
-private:
-    void const* call_;
-    std::uint32_t attempt_;
-    bool lost_ = false;
-    leg_posting* outer_;
-
-    static inline constinit thread_local leg_posting* innermost_ = nullptr;
+/// What is counted. The first five are those of service_end, then how else an offer ends.
+enum class service_count : std::uint8_t {
+    served, failed, expired, cancelled, dropped, refused, rejected, offered, attempts, retries, hedges, broken, number
 };
+static_assert(static_cast<int>(service_count::served) == static_cast<int>(service_end::served) &&
+              static_cast<int>(service_count::dropped) == static_cast<int>(service_end::dropped));
 
 /// An attempt that has yet to run.
 template <class Call>
@@ -71,7 +52,7 @@ public:
     ~service_leg() {
         if (call_ == nullptr) return;
         auto const call = std::move(call_);
-        if (!leg_posting::note_lost(call.get(), attempt_)) call->lost(attempt_);
+        if (!posting::note_lost(call.get(), attempt_)) call->lost(attempt_);  // who posts it knows whether it was refused
     }
     void operator()() {
         auto const call = std::move(call_);
@@ -133,11 +114,11 @@ public:
         if (auto* const breaker = core_->breaker_or_null(); breaker != nullptr) {
             p = breaker->try_acquire(now);
             if (!p) {
-                core_->count(&service_metrics::broken);
+                core_->count(service_count::broken);
                 return attempt_ended(self, attempt, attempt_result::retryable(p.why().retry_after), nullptr, now);
             }
         }
-        core_->count(&service_metrics::attempts);
+        core_->count(service_count::attempts);
         attempts_.fetch_add(1, std::memory_order_relaxed);  // (stat)
         attempt_result result;
         std::exception_ptr error;
@@ -173,7 +154,7 @@ public:
         push_result result;
         bool lost_here = false;
         {
-            leg_posting const here(this, attempt);
+            posting const here(this, attempt);
             leg l(self, attempt);
             result = lanes.at(a, random).try_post(std::move(l), a);
             l.forget();
@@ -268,7 +249,7 @@ private:
             return end(service_end::failed, std::move(error), now);
         }
         error_ = std::move(error);
-        core_->count(&service_metrics::retries);
+        core_->count(service_count::retries);
         leg l(self, attempt + 1);
         try {
             core_->timers().schedule_at(next.at, [l = std::move(l)]() mutable {
@@ -286,7 +267,7 @@ private:
         for (;;) {
             auto const step = core_->closed() ? hedge_step{hedge_action::wait, 0, time_point::max()} : hedge_->due(now);
             if (step.action == hedge_action::launch) {
-                core_->count(&service_metrics::hedges);
+                core_->count(service_count::hedges);
                 launch_again(self, step.attempt);
                 continue;
             }
@@ -306,11 +287,10 @@ private:
                 : how == service_end::expired || how == service_end::dropped ? outcome::dropped
                                                                              : outcome::ignored,
                 now);
-        service_result result{how, attempts_.load(std::memory_order_relaxed),
-                              std::max(saturating_sub(now, arrived_), duration{0}),  // (stat)
-                              std::move(error)};
+        auto const attempts = attempts_.load(std::memory_order_relaxed);  // (stat)
+        service_result const result{how, attempts, std::max(saturating_sub(now, arrived_), duration{0}), std::move(error)};
         core_->count_end(result);
-        done_(std::as_const(result));
+        done_(result);
     }
 
     Request request_;

@@ -53,7 +53,7 @@ public:
           clock_(clock),
           budget_(options.budget, clock),
           timers_(inline_, clock) {
-        (void)exponential_backoff(options.backoff);
+        (void)exponential_backoff(options.backoff);  // an impossible one is refused here, not at the first call
         if (options.breaker.minimum_calls > 0) {
             circuit_breaker_options b;
             b.failure_rate = options.breaker.failure_rate;
@@ -71,12 +71,12 @@ public:
     verdict submit(pointer const& self, lanes_type& lanes, R&& request, task_attributes a, D&& done) {
         using call = service_call<service_core, std::decay_t<R>, std::decay_t<D>>;
         auto const now = clock_.now();
-        count(&service_metrics::offered);
+        count(service_count::offered);
         offer_count counted{*this};
         if (a.expiry == no_deadline && options_.time_limit != duration::max()) a.expiry = saturating_add(now, options_.time_limit);
         auto held = ask_admission(*admission_, a, now);
         if (!held) {
-            count(&service_metrics::refused);
+            count(service_count::refused);
             counted.stays = true;
             return held.why();
         }
@@ -98,7 +98,7 @@ public:
             c->watch(c);
             return verdict::admit(0);
         }
-        count(&service_metrics::rejected);
+        count(service_count::rejected);
         c->give_back(request, done);
         c->release(outcome::dropped, now);
         return in_time ? verdict::later(result.retry_after, 0) : verdict::refuse(0);
@@ -112,7 +112,7 @@ public:
     template <class Policy>
     time_point scale(time_point now, Policy& policy) {
         if (now < next_scale_) return next_scale_;
-        auto const offered = get(&service_metrics::offered);
+        auto const offered = get(service_count::offered);
         auto const decision = autoscale_step(policy, *executor_, now, [&](scaling_sample& s) {
             if (!s.interval || s.interval->count() <= 0) return;
             s.arrivals_per_second = static_cast<double>(offered - seen_) / (static_cast<double>(s.interval->count()) * 1e-9);
@@ -130,23 +130,22 @@ public:
 
     [[nodiscard]] service_metrics metrics() const noexcept {
         service_metrics m;
-        for (auto const field : ends) m.*field = get(field);
-        for (auto const field : {&service_metrics::refused, &service_metrics::rejected, &service_metrics::attempts,
-                                 &service_metrics::retries, &service_metrics::hedges, &service_metrics::broken})
-            m.*field = get(field);
-        m.offered = get(&service_metrics::offered);
-        std::uint64_t known = m.refused + m.rejected;
-        for (auto const field : ends) known += m.*field;
+        std::uint64_t known = 0;  // read before offered: never more than that
+        for (auto const& [what, field] : fields) {
+            m.*field = get(what);
+            if (what >= service_count::served && what <= service_count::rejected) known += m.*field;
+        }
+        m.offered = get(service_count::offered);
         m.in_flight = m.offered > known ? m.offered - known : 0;
         m.p50 = duration(static_cast<std::int64_t>(latency_.quantile(.5)));
         m.p99 = duration(static_cast<std::int64_t>(latency_.quantile(.99)));
         return m;
     }
 
-    void count(std::uint64_t service_metrics::*field) noexcept { counter(*this, field).fetch_add(1, std::memory_order_relaxed); }  // (stat)
+    void count(service_count what) noexcept { counts_[static_cast<std::size_t>(what)].fetch_add(1, std::memory_order_relaxed); }  // (stat)
     void count_end(service_result const& r) noexcept {
         if (r.end == service_end::served) latency_.record(static_cast<std::uint64_t>(r.latency.count()));
-        count(ends[static_cast<std::size_t>(r.end)]);
+        count(static_cast<service_count>(r.end));
     }
 
     [[nodiscard]] breaker_state breaker() const noexcept { return breaker_ ? breaker_->state() : breaker_state::closed; }
@@ -165,7 +164,8 @@ private:
         service_core& core;
         bool stays = false;
         ~offer_count() {
-            if (!stays) counter(core, &service_metrics::offered).fetch_sub(1, std::memory_order_relaxed);  // (stat)
+            if (!stays)
+                core.counts_[static_cast<std::size_t>(service_count::offered)].fetch_sub(1, std::memory_order_relaxed);  // (stat)
         }
     };
     struct run_inline {
@@ -174,9 +174,17 @@ private:
             std::forward<F>(f)();
         }
     };
-    static constexpr std::uint64_t service_metrics::*ends[] = {&service_metrics::served, &service_metrics::failed,
-                                                               &service_metrics::expired, &service_metrics::cancelled,
-                                                               &service_metrics::dropped};
+    struct counted_field {
+        service_count what;
+        std::uint64_t service_metrics::*field;
+    };
+    static constexpr counted_field fields[] = {
+        {service_count::served, &service_metrics::served},       {service_count::failed, &service_metrics::failed},
+        {service_count::expired, &service_metrics::expired},     {service_count::cancelled, &service_metrics::cancelled},
+        {service_count::dropped, &service_metrics::dropped},     {service_count::refused, &service_metrics::refused},
+        {service_count::rejected, &service_metrics::rejected},   {service_count::attempts, &service_metrics::attempts},
+        {service_count::retries, &service_metrics::retries},     {service_count::hedges, &service_metrics::hedges},
+        {service_count::broken, &service_metrics::broken}};
 
     static service_options const& checked(service_options const& o) {
         require_option(o.time_limit.count() > 0, "service_options::time_limit (> 0 ns)", o.time_limit.count());
@@ -185,18 +193,8 @@ private:
         return o;
     }
 
-    template <class Self>
-    [[nodiscard]] static auto& counter(Self& self, std::uint64_t service_metrics::*field) noexcept {
-        constexpr std::uint64_t service_metrics::*fields[] = {
-            &service_metrics::offered,  &service_metrics::refused, &service_metrics::rejected,  &service_metrics::served,
-            &service_metrics::failed,   &service_metrics::expired, &service_metrics::cancelled, &service_metrics::dropped,
-            &service_metrics::attempts, &service_metrics::retries, &service_metrics::hedges,    &service_metrics::broken};
-        std::size_t i = 0;
-        while (fields[i] != field) ++i;
-        return self.counts_[i];
-    }
-    [[nodiscard]] std::uint64_t get(std::uint64_t service_metrics::*field) const noexcept {
-        return counter(*this, field).load(std::memory_order_relaxed);  // (stat)
+    [[nodiscard]] std::uint64_t get(service_count what) const noexcept {
+        return counts_[static_cast<std::size_t>(what)].load(std::memory_order_relaxed);  // (stat)
     }
 
     Executor* executor_;
@@ -208,7 +206,7 @@ private:
     std::optional<circuit_breaker<count_window, Clock>> breaker_{};
     std::atomic<std::uint64_t> serial_{1};
     std::atomic<bool> closed_{false};
-    std::atomic<std::uint64_t> counts_[12]{};
+    std::atomic<std::uint64_t> counts_[static_cast<std::size_t>(service_count::number)]{};
     log_histogram<> latency_{};
     time_point next_scale_ = time_point::min();
     std::uint64_t seen_ = 0;
