@@ -230,6 +230,50 @@ TEST_CASE("service: a second attempt beside a slow first one, and one answer", "
     CHECK(got.count(service_end::served) == 1);
 }
 
+TEST_CASE("service: a hedged call that fails is answered with its error, also when nothing more may be sent", "[service][unit]") {
+    manual_executor e({.workers = 2});
+    answers         got;
+    auto const      sentence = [&] {
+        REQUIRE(got.all.size() == 1);
+        CHECK(got.all[0].end == service_end::failed);
+        REQUIRE(got.all[0].error != nullptr);
+        try {
+            std::rethrow_exception(got.all[0].error);
+        } catch (std::runtime_error const& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    auto const failing = [&](int&) {
+        e.spend(10ms);
+        throw std::runtime_error("broken");
+    };
+    SECTION("closed while it runs") {
+        service app(e, failing, {.hedge_delay = 50ms}, e.clock());
+        CHECK(app.submit(1, {}, got.note()));
+        e.run_for(5ms);
+        app.close();
+        e.run_until_idle();
+        CHECK(sentence() == "broken");
+    }
+    SECTION("closed while it waits to be sent again") {
+        service app(e, [&](int&) { e.spend(10ms); return attempt_result::retryable(1s); }, {.hedge_delay = 50ms}, e.clock());
+        CHECK(app.submit(1, {}, got.note()));
+        run_until(e, app, e.now() + 100ms);
+        CHECK(got.all.empty());
+        app.close();
+        REQUIRE(got.all.size() == 1);
+        CHECK(got.all[0].end == service_end::failed);
+    }
+    SECTION("a budget that pays for no second attempt") {
+        service app(e, failing, {.budget = {.ratio = 0, .reserve = std::nullopt}, .hedge_delay = 50ms}, e.clock());
+        CHECK(app.submit(1, {}, got.note()));
+        run_until(e, app, e.now() + 1s);
+        CHECK(sentence() == "broken");
+        CHECK(got.all[0].attempts == 1);
+    }
+}
+
 TEST_CASE("service: work that is of no use any more is not begun", "[service][unit]") {
     manual_executor e;
     answers got;

@@ -104,7 +104,7 @@ public:
     }
     /// After the first attempt is on its way.
     void watch(pointer const& self) {
-        if (hedge_) drive(self, core_->now());
+        if (hedge_) drive(self, nullptr, core_->now());
     }
 
     void run(pointer const& self, std::uint32_t attempt) {
@@ -207,6 +207,24 @@ private:
         permit held;
     };
 
+    /// When a hedge has to be asked again. Destroyed instead, nobody asks.
+    struct reminder {
+        reminder(pointer c, std::exception_ptr e) noexcept : call(std::move(c)), error(std::move(e)) {}
+        reminder(reminder&&) noexcept = default;
+        reminder& operator=(reminder&&) = delete;
+        ~reminder() {
+            if (call == nullptr) return;
+            auto const self = std::move(call);
+            self->rest(std::move(error), self->core_->now());
+        }
+        void operator()() noexcept {
+            auto const self = std::move(call);
+            self->drive(self, std::move(error), self->core_->now());
+        }
+        pointer call;
+        std::exception_ptr error;
+    };
+
     [[nodiscard]] static std::uint32_t hedged_attempts(service_options const& o) noexcept {
         return std::max<std::uint32_t>(2, o.max_attempts);
     }
@@ -237,7 +255,7 @@ private:
                 case hedge_end::failed:
                     return end(service_end::failed, std::move(error), now);
                 case hedge_end::pending:
-                    return drive(self, now);
+                    return drive(self, std::move(error), now);
                 case hedge_end::late:
                     return;
             }
@@ -262,23 +280,26 @@ private:
         }
     }
 
-    /// What a hedge wants now. Attempts that run may come back meanwhile.
-    void drive(pointer const& self, time_point now) noexcept {
+    /// What a hedge wants now, after an attempt that failed with `error`, if one did. Attempts that run may come back meanwhile.
+    void drive(pointer const& self, std::exception_ptr error, time_point now) noexcept {
         for (;;) {
-            auto const step = core_->closed() ? hedge_step{hedge_action::wait, 0, time_point::max()} : hedge_->due(now);
+            auto const step = core_->closed() ? hedge_step{} : hedge_->due(now);
+            if (step.action == hedge_action::finished) return rest(std::move(error), now);
             if (step.action == hedge_action::launch) {
                 core_->count(service_count::hedges);
                 launch_again(self, step.attempt);
                 continue;
             }
-            if (step.action == hedge_action::wait && step.until != time_point::max()) try {
-                    core_->timers().schedule_at(step.until, [self] { self->drive(self, self->core_->now()); });
-                } catch (...) {  // no memory for a timer: no hedge
+            if (step.until != time_point::max()) try {
+                    core_->timers().schedule_at(step.until, reminder(self, std::move(error)));
+                } catch (...) {  // no memory for a timer: the reminder has ended the call, or another attempt will
                 }
-            else if (step.action == hedge_action::finished && hedge_->winner() == 0)
-                end(service_end::failed, nullptr, now);
             return;
         }
+    }
+    /// Nothing more will be sent.
+    void rest(std::exception_ptr error, time_point now) noexcept {
+        if (hedge_->outstanding() == 0 && hedge_->winner() == 0) end(service_end::failed, std::move(error), now);
     }
 
     void end(service_end how, std::exception_ptr error, time_point now) noexcept {
