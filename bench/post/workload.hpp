@@ -10,6 +10,7 @@
 /// The same counter and the same way of waiting for it serve every subject.
 
 #include <support/bench.hpp>
+#include <support/measure_tasks.hpp>
 #include <support/tally.hpp>
 
 #include <atomic>
@@ -63,24 +64,17 @@ void single(benchmark::State& state, unsigned outside) {
     auto const post_some = [&pool, each = n / outside](unsigned) {
         for (std::uint64_t i = 0; i < each; ++i) pool.post([] { tally::add(1); });
     };
-    auto before = tally::now();
+    auto const before = tally::now();
     post_some(0);  // warm-up
-    bool       all = tally::await(before, n / outside);
+    (void)tally::await(before, n / outside);
     submitters others(outside > 1 ? outside : 0, post_some);
-    before = tally::now();
-    measure(
-        state, "ns_per_task", static_cast<double>(n),
+    measure_tasks(
+        state, n,
         [&] {
             if (outside > 1) others.go();
             else post_some(0);
-            all = tally::await(before, n);
         },
-        [&] {
-            auto const after = tally::now();
-            bool const right = all && after.tasks - before.tasks == n && after.sum - before.sum == n;
-            before           = after;
-            return right;
-        });
+        [n](std::uint64_t sum) { return sum == n; });
 }
 
 /// Bulk(workers), bulk(n, f): calls f(0) … f(n-1), may return before they have run.
@@ -89,22 +83,10 @@ void bulk(benchmark::State& state) {
     std::uint64_t const n = sized<std::uint64_t>(500'000, 1'000'000);
     Bulk                pool(workers);
     auto const          task   = [](std::uint64_t i) { tally::add(i); };
-    auto                before = tally::now();
+    auto const          before = tally::now();
     pool.bulk(n, task);
-    bool all = tally::await(before, n);
-    before   = tally::now();
-    measure(
-        state, "ns_per_task", static_cast<double>(n),
-        [&] {
-            pool.bulk(n, task);
-            all = tally::await(before, n);
-        },
-        [&] {
-            auto const after = tally::now();
-            bool const right = all && after.tasks - before.tasks == n && after.sum - before.sum == n * (n - 1) / 2;
-            before           = after;
-            return right;
-        });
+    (void)tally::await(before, n);
+    measure_tasks(state, n, [&] { pool.bulk(n, task); }, [n](std::uint64_t sum) { return sum == n * (n - 1) / 2; });
 }
 
 template <class Pool>

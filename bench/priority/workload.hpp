@@ -11,6 +11,7 @@
 /// all of it.
 
 #include <support/bench.hpp>
+#include <support/measure_tasks.hpp>
 #include <support/quantiles.hpp>
 #include <support/tally.hpp>
 
@@ -41,20 +42,9 @@ void register_subject(std::string const& name) {
     add("priority/empty/" + name, [](benchmark::State& state) {
         std::uint64_t const n = sized<std::uint64_t>(100'000, 400'000);
         Subject             subject(workers);
-        auto                before = tally::now();
-        bool                all = true;
-        measure(
-            state, "ns_per_task", static_cast<double>(n),
-            [&] {
-                for (std::uint64_t i = 0; i < n; ++i) subject.post(static_cast<unsigned>(i % 3), [] { tally::add(1); });
-                all = tally::await(before, n);
-            },
-            [&] {
-                auto const after = tally::now();
-                bool const right = all && after.tasks - before.tasks == n;
-                before = after;
-                return right;
-            });
+        measure_tasks(state, n, [&] {
+            for (std::uint64_t i = 0; i < n; ++i) subject.post(static_cast<unsigned>(i % 3), [] { tally::add(1); });
+        });
     });
     add_once("priority/wait/" + name, [](benchmark::State& state) {
         int const           rounds = sized(5, 20);

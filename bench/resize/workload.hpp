@@ -12,6 +12,7 @@
 /// so that they have `once` alone.
 
 #include <support/bench.hpp>
+#include <support/measure_tasks.hpp>
 #include <support/tally.hpp>
 
 #include <sluice/core/mix64.hpp>
@@ -66,20 +67,9 @@ void register_load(std::string const& name) {
                         std::this_thread::sleep_for(std::chrono::milliseconds(1));
                     }
                 });
-            auto before = tally::now();
-            bool all = true;
-            measure(
-                state, "ns_per_task", static_cast<double>(n),
-                [&] {
-                    for (std::uint64_t i = 0; i < n; ++i) subject.post([] { some_work(); });
-                    all = tally::await(before, n);
-                },
-                [&] {
-                    auto const after = tally::now();
-                    bool const right = all && after.tasks - before.tasks == n;
-                    before = after;
-                    return right;
-                });
+            measure_tasks(state, n, [&] {
+                for (std::uint64_t i = 0; i < n; ++i) subject.post([] { some_work(); });
+            });
             over.store(true);
             if (other.joinable()) other.join();
             if (kind == "resized" && asked < 2) state.SkipWithError("was not resized");

@@ -54,15 +54,18 @@ struct request {
 template <class Subject>
 double requests_per_second() {
     Subject                    subject(workers);
-    std::atomic<std::uint32_t> ended{0};
+    std::atomic<std::uint32_t> ended{0}, served{0};
     constexpr std::uint32_t    n = 2000, ahead = 20;
     auto const                 begin = clock::now();
     for (std::uint32_t i = 0; i < n; ++i) {
         while (i - ended.load() >= ahead) std::this_thread::sleep_for(std::chrono::microseconds(200));
-        subject.submit(sluice::steady_clock{}.now(), [] { work(); }, [&](bool) { ended.fetch_add(1); });
+        subject.submit(sluice::steady_clock{}.now(), [] { work(); }, [&](bool done) {
+            served.fetch_add(done ? 1 : 0);
+            ended.fetch_add(1);
+        });
     }
     while (ended.load() < n) std::this_thread::sleep_for(std::chrono::microseconds(200));
-    return n / std::chrono::duration<double>(clock::now() - begin).count();
+    return served.load() / std::chrono::duration<double>(clock::now() - begin).count();
 }
 
 template <class Subject>
