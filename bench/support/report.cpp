@@ -31,6 +31,7 @@ using bench::json::value;
 struct metric {
     std::string_view name, label;
     bool             more_is_better = false;
+    bool             in_text = true;  ///< or in the JSON alone, for the page
 };
 
 constexpr metric metrics[] = {
@@ -40,8 +41,8 @@ constexpr metric metrics[] = {
     {"factor_vs_serial", "times the serial function"},
     {"us_per_loop", "µs per loop"},
     {"ms_per_loop", "ms per loop"},
-    {"us_p50", "µs until it starts, p50"},
-    {"us_p99", "µs until it starts, p99"},
+    {"us_p50", "µs of latency, p50"},
+    {"us_p99", "µs of latency, p99"},
     {"us_submit", "µs in the submitter, p50"},
     {"ms_cpu", "ms of processor time in 2 s"},
     {"switches", "context switches in 2 s"},
@@ -61,7 +62,26 @@ constexpr metric metrics[] = {
     {"us_per_fit", "µs per fit"},
     {"us_per_interval", "µs per interval"},
     {"ns_per_decision", "ns per decision"},
+    {"ns_per_element", "ns per element"},
+    {"ns_per_event", "ns per event"},
+    {"us_per_resize", "µs per resize"},
+    {"goodput", "answered in time, times the capacity", true},
+    {"served_share", "answered at all, share of what was sent", true},
+    {"waiting", "most that waited"},
+    {"us_p01", "µs of latency, p1", false, false},
+    {"us_p05", "µs of latency, p5", false, false},
+    {"us_p10", "µs of latency, p10", false, false},
+    {"us_p25", "µs of latency, p25", false, false},
+    {"us_p75", "µs of latency, p75", false, false},
+    {"us_p90", "µs of latency, p90", false, false},
+    {"us_p95", "µs of latency, p95", false, false},
+    {"us_p999", "µs of latency, p99.9", false, false},
 };
+
+/// What Google Benchmark says of each run beside the counters.
+constexpr std::string_view not_counters[] = {
+    "family_index", "per_family_instance_index", "repetitions", "repetition_index", "threads", "iterations",
+    "real_time",    "cpu_time",                  "items_per_second"};
 
 /// The subject whose figure is 1.00 in the ratio column: the best one whose name begins like this.
 struct reference {
@@ -75,7 +95,10 @@ constexpr reference references[] = {
     {"idle", "", "asio"},                 {"memory", "", "asio"},         {"compile", "", "std_headers"},
     {"flow", "keyed", "mutex_shards"},    {"flow", "permit", "semaphore"}, {"flow", "", "mutex_bucket"},
     {"placement", "read", "bare"},        {"placement", "", "sorted_vector"}, {"balancer", "", "linear_scan"},
-    {"scaling", "", "naive"},
+    {"scaling", "", "naive"},             {"priority", "", "asio"},       {"strand", "", "asio"},
+    {"timer", "", "asio"},                {"resize", "", "asio"},         {"sort", "", "tbb"},
+    {"pipeline", "", "tbb"},              {"graph", "", "tbb"},           {"map_reduce", "", "tbb"},
+    {"service", "", "unprotected"},       {"sim", "", "std_priority_queue"},
 };
 
 enum class rule {
@@ -103,6 +126,8 @@ constexpr target targets[] = {
     {"forkjoin", "uts_t1", "workers:2", "ns_per_task", "sluice", rule::ratio, 1, "tbb"},
     {"forkjoin", "uts_t3", "workers:1", "ns_per_task", "sluice", rule::ratio, 1, "tbb"},
     {"forkjoin", "uts_t3", "workers:2", "ns_per_task", "sluice", rule::ratio, 1, "tbb"},
+    {"forkjoin", "fib", "workers:1", "ns_per_task", "sluice_coroutine", rule::ratio, 2, "sluice"},
+    {"forkjoin", "fib", "workers:2", "ns_per_task", "sluice_coroutine", rule::ratio, 2, "sluice"},
     {"post", "single", "outside:1", "ns_per_task", "sluice", rule::ratio, 0.3, "asio"},
     {"post", "single", "outside:4", "ns_per_task", "sluice", rule::ratio, 0.6, "asio"},
     {"post", "bulk", "outside:1", "ns_per_task", "sluice", rule::at_most, 5},
@@ -161,6 +186,14 @@ constexpr target targets[] = {
     {"scaling", "profile_interval", "points:32", "us_per_interval", "sluice", rule::at_most, 2000},
     {"scaling", "erlang_c", "servers:1000000", "us_per_call", "sluice", rule::at_most, 10'000},
     {"scaling", "decide", "stages:all", "ns_per_decision", "sluice", rule::at_most, 200},
+    {"sort", "integers_random", "", "ns_per_element", "sluice", rule::ratio, 1.1, "tbb"},
+    {"sort", "strings", "", "ns_per_element", "sluice", rule::ratio, 1.1, "tbb"},
+    {"service", "load", "1.5", "goodput", "sluice", rule::at_least, 0.95},
+    {"service", "load", "3", "goodput", "sluice", rule::at_least, 0.95},
+    {"service", "load", "1.5", "us_p99", "sluice", rule::at_most, 50'000},
+    {"service", "load", "3", "us_p99", "sluice", rule::at_most, 50'000},
+    {"sim", "hold", "nodes:10000", "ns_per_event", "sluice", rule::at_most, 200},
+    {"sim", "hold", "nodes:10000", "ns_per_event", "sluice", rule::ratio, 1 / 1.5, "std_priority_queue"},
 };
 
 constexpr std::string_view ours[]     = {"sluice", "chase_lev", "split", "bounded", "thread_pool", "token_bucket",
@@ -170,8 +203,10 @@ constexpr std::string_view ours[]     = {"sluice", "chase_lev", "split", "bounde
                                          "p2c_peak_ewma", "least_loaded", "weighted_round_robin", "round_robin", "random",
                                          "weighted_random"};
 constexpr std::string_view families[] = {"forkjoin", "post",   "future",  "loop", "deque",
-                                         "wake",     "idle",   "memory",  "flow", "placement",
-                                         "balancer", "scaling", "compile"};
+                                         "wake",     "idle",   "memory",  "priority", "strand",
+                                         "timer",    "resize", "sort",    "pipeline", "graph",
+                                         "map_reduce", "flow", "placement", "balancer", "service",
+                                         "scaling",  "sim",    "compile"};
 
 // --- what was measured ----------------------------------------------------------------------------------------------
 
@@ -257,14 +292,21 @@ void take(results& all, std::filesystem::path const& file) {
         if (name.starts_with("version_") && v.is == value::kind::string) all.versions[name.substr(8)] = v.string;
     for (auto const& b : content["benchmarks"].array) {
         auto const p = parse_name(b["name"].string);
-        if (p.family.empty()) continue;
+        if (family_index(p.family) == std::size(families)) {
+            all.errors.insert(b["name"].string + ": the report knows no such family");
+            continue;
+        }
         if (b["error_occurred"].boolean) {
             all.errors.insert(b["name"].string + ": " + b["error_message"].string);
             continue;
         }
-        for (std::size_t m = 0; m < std::size(metrics); ++m) {
-            value const& v = b[std::string(metrics[m].name)];
-            if (v.is != value::kind::number) continue;
+        for (auto const& [counter, v] : b.object) {
+            if (v.is != value::kind::number || std::ranges::find(not_counters, counter) != std::end(not_counters)) continue;
+            std::size_t const m = metric_index(counter);
+            if (m == std::size(metrics)) {
+                all.errors.insert(b["name"].string + ": the report knows no metric " + counter);
+                continue;
+            }
             row& r = all.groups[{family_index(p.family), p.operation, p.argument, m}].subjects[p.subject];
             r.rounds[round] = v.number;
             r.size          = p.size;
@@ -506,7 +548,7 @@ int main(int argc, char** argv) {
     std::vector<verdict> verdicts;
     for (auto const& t : targets) verdicts.push_back(judge(t, all));
     for (auto const& [id, g] : all.groups)
-        if (std::get<0>(id) < std::size(families)) print_group(id, g, verdicts);
+        if (metrics[std::get<3>(id)].in_text) print_group(id, g, verdicts);
 
     std::size_t const measured = print_summary(all, verdicts);
     std::size_t const met      = static_cast<std::size_t>(
@@ -551,7 +593,6 @@ int main(int argc, char** argv) {
     out << "}\n  },\n  \"results\": [";
     for (auto const* comma = ""; auto const& [id, g] : all.groups) {
         auto const& [family, operation, argument, m] = id;
-        if (family >= std::size(families)) continue;
         auto const reference = best_of(g, reference_of(families[family], operation));
         for (auto const& [name, r] : g.subjects) {
             auto const v = r.values();
