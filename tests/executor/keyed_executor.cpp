@@ -252,7 +252,7 @@ TEST_CASE("keyed_executor: many threads, many keys: order, exclusion, everything
     std::vector<object> objects(keys);
     {
         thread_pool                              pool(3);
-        keyed_executor<std::size_t, thread_pool> keyed(pool, {.shards = 4, .quantum = 3});
+        keyed_executor<std::size_t> keyed(pool, {.shards = 4, .quantum = 3});  // on a thread_pool, if nothing else is said
         test::run_threads(threads, [&](std::size_t t) {
             sluice::xoshiro256ss random(t);
             for (int i = 0; i < each; ++i) {

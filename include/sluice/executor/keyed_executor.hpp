@@ -46,6 +46,8 @@
 
 namespace sluice {
 
+class thread_pool;  // the default executor: who uses it includes its header, the others need not
+
 struct keyed_executor_options {
     std::size_t   shards = 64;             ///< parts with a mutex each, rounded up to a power of two; 1 to 65 536
     std::size_t   max_depth = SIZE_MAX;    ///< most tasks of one key; > 0
@@ -323,7 +325,7 @@ private:
 
 }  // namespace detail
 
-template <class Key, executor Executor, class Hash = xxh3>
+template <class Key, executor Executor = thread_pool, class Hash = xxh3>
     requires std::equality_comparable<Key> && std::copy_constructible<Key> && hasher<Hash, Key>
 class keyed_executor {
 public:
