@@ -122,7 +122,8 @@ struct by_user {
         if (bounded == nullptr) {
             ring all;
             for (std::uint32_t i = 0; i < nodes.size(); ++i) all.add(i, nodes[i].weight);
-            bounded = std::make_unique<sluice::bounded_load<ring>>(std::move(all), sluice::bounded_load_options{.load_factor = load_factor});
+            sluice::bounded_load_options const options{.load_factor = load_factor};
+            bounded = std::make_unique<sluice::bounded_load<ring>>(std::move(all), options);
         }
         return bounded->acquire_index(user(rng));
     }
