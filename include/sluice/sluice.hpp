@@ -303,6 +303,7 @@
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/hierarchical_dispatch.hpp>
 #include <sluice/executor/idle_policy.hpp>
+#include <sluice/executor/isolate.hpp>
 #if __has_include(<xxhash.h>)
 #include <sluice/executor/keyed_executor.hpp>
 #endif

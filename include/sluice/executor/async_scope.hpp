@@ -9,7 +9,7 @@
 /// Thread-safety  spawn, join, request_stop, get_token, size: any thread. The destructor: no call may be under way
 /// Progress       spawn runs the task up to its first suspension, on the calling thread (start_on to begin elsewhere). co_await
 ///                join() suspends, and goes on on the thread that ended the last task. The destructor requests a stop and
-///                blocks until every task has ended; on a worker of a pool it runs that pool's tasks meanwhile
+///                blocks until every task has ended; on a worker of a pool it runs that pool's tasks meanwhile, as sync_wait does
 /// Complexity     one small block for each task besides its frame; one lock when it begins and one when it ends
 /// Errors         the first exception of a task requests a stop, for the tasks of this scope only, and is rethrown by the next
 ///                join; later ones are counted (dropped). task_stopped is no error. An exception that nobody joins is dropped by
@@ -19,7 +19,6 @@
 ///     for (auto& r : requests) scope.spawn(sluice::start_on(pool, serve(r)));
 ///     co_await scope.join();                                 // again usable afterwards
 
-#include <condition_variable>
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
@@ -29,7 +28,7 @@
 #include <sluice/core/assert.hpp>
 #include <sluice/executor/detail/frame_memory.hpp>
 #include <sluice/executor/detail/resume.hpp>
-#include <sluice/executor/detail/wait_or_help.hpp>
+#include <sluice/executor/detail/helping_wait.hpp>
 #include <sluice/executor/task.hpp>
 #include <stop_token>
 #include <utility>
@@ -47,7 +46,7 @@ public:
     ~async_scope() {
         request_stop();
         std::unique_lock lock(mutex_);
-        detail::wait_or_help(lock, changed_, [this] { return left_ == 0; });
+        changed_.wait(lock, [this] { return left_ == 0; });
     }
 
     /// What the task returns is destroyed.
@@ -156,7 +155,7 @@ private:
             std::lock_guard const lock(mutex_);
             if (--left_ != 0) return;
             all = std::exchange(joiners_, nullptr);
-            changed_.notify_all();
+            changed_.notify();
         }
         while (all != nullptr) {  // from here on the scope may be gone
             joiner* const next = all->next;
@@ -168,7 +167,7 @@ private:
     std::stop_source        source_;
     std::stop_token         token_;
     std::mutex mutable      mutex_;
-    std::condition_variable changed_;
+    detail::helping_wait    changed_;
     std::size_t             left_ = 0;
     std::uint64_t           dropped_ = 0;
     joiner*                 joiners_ = nullptr;

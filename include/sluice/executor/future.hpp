@@ -9,9 +9,9 @@
 /// Thread-safety  one future belongs to one thread at a time. Everything before submit happens before the task, and
 ///                everything in the task before the return of get, wait or a true wait_for
 /// Progress       get and wait block. On a worker of any pool they run the task themselves if it has not begun, so a wait
-///                for queued work cannot deadlock, with one thread either; they run nothing else. A task that has begun
-///                is waited for asleep. co_await suspends the coroutine, and blocks no thread: the worker that ran the task goes
-///                on with the coroutine, at once; if the result is there already the coroutine just goes on
+///                for queued work cannot deadlock, with one thread either; they run nothing else, inside isolate neither. A task
+///                that has begun is waited for asleep. co_await suspends the coroutine, and blocks no thread: the worker that
+///                ran the task goes on with the coroutine, at once; if the result is there already the coroutine just goes on
 /// Complexity     submit allocates once; get and co_await allocate nothing
 /// Errors         what the task threw is rethrown by get, once. If the pool dropped the task (shutdown by discard) get
 ///                throws broken_task. An exception that nobody gets is counted (pool_metrics::errors_dropped)
@@ -55,8 +55,8 @@ public:
                  void (*destroy)(future_state*) noexcept) noexcept
         : task(f), run_(run), drop_(drop), destroy_(destroy) {}
 
-    /// From now on only the worker that it is queued for runs it, however it is waited for.
-    void pin() noexcept { pinned_ = true; }
+    /// From now on only the worker that it is queued for runs it, however it is waited for; or `several` are queued for it.
+    void pin(bool several = false) noexcept { pinned_ = true, several_ = several; }
 
     [[nodiscard]] bool is_ready() const noexcept { return word_.is_ready(); }
     [[nodiscard]] bool claim() noexcept { return word_.claim(); }
@@ -130,7 +130,7 @@ protected:
 
 private:
     bool help(scheduler& pool) noexcept {
-        if (pinned_) return pool.help_with_letters();
+        if (pinned_) return pool.help_with_letters(several_ ? nullptr : this);
         if (this_worker == nullptr || !claim()) return false;
         execute(pool, true);
         return true;
@@ -162,6 +162,7 @@ private:
     future_word<>                word_;
     bool                         has_value_ = false;
     bool                         pinned_ = false;
+    bool                         several_ = false;
     alignas(stored) unsigned char bytes_[sizeof(stored)];
 };
 

@@ -40,13 +40,14 @@
 ///
 /// A full queue and `block`: who is not a worker waits for a place. A worker of the executor (on_worker(), or a task of this queue)
 /// must not, as it may be the only one: it runs what is next in the queue, inside its own task, until there is a place; beyond
-/// the concurrency, if its task is not one of the queue's. Nested 64 deep it is told that the queue is full: post throws. In front
-/// of a strand the workers are those inside it; other workers of the pool below should not block there.
+/// the concurrency, if its task is not one of the queue's. Nested 64 deep, or inside isolate, it is told that the queue is full:
+/// post throws. In front of a strand the workers are those inside it; other workers of the pool below should not block there.
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/unique_function.hpp>
 #include <sluice/executor/detail/ticket.hpp>
+#include <sluice/executor/detail/worker.hpp>
 #include <sluice/executor/executor.hpp>
 #include <sluice/executor/strand.hpp>
 #include <sluice/executor/task_attributes.hpp>
@@ -259,7 +260,7 @@ public:
         for (std::uint64_t seen = 0;;) {
             if (deadline != time_point::max() && clock_.now() >= deadline) return result;
             if (may_be_the_only_one()) {
-                if (strand_frame::count(this) >= most_nested) return result;
+                if (strand_frame::count(this) >= most_nested || isolated_here()) return result;
                 help();
                 result = offer(self, task, attributes);
             } else {
@@ -374,6 +375,8 @@ private:
     [[nodiscard]] static bool final(push_result const& r) noexcept {
         return r.reason == reject_reason::closed || r.reason == reject_reason::deadline;
     }
+    /// What is queued was not made inside the region that this worker is in (executor/isolate.hpp).
+    [[nodiscard]] static bool isolated_here() noexcept { return this_worker != nullptr && this_worker->isolated != nullptr; }
     [[nodiscard]] bool limited() const noexcept { return options_.concurrency != SIZE_MAX; }
     [[nodiscard]] bool tickets_are_short() const noexcept {
         return limited() || orphans_.load(std::memory_order_relaxed);  // (C)

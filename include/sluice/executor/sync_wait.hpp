@@ -7,17 +7,16 @@
 /// Use it for     the way from a function into coroutines: main, a test
 /// Not for        waiting inside a coroutine (co_await)
 /// Thread-safety  any thread. The task begins on the calling thread; everything in it happens before sync_wait returns
-/// Progress       blocks. On a worker of a thread_pool it runs that pool's queued tasks meanwhile, any of them, and looks for more
-///                once a millisecond, so that a task that needs this very worker cannot deadlock. Nested that way more than
-///                thread_pool_options::help_depth times it only waits
+/// Progress       blocks. On a worker of a thread_pool it runs that pool's queued tasks meanwhile, any of them (wait_mode::any), and is
+///                woken for new ones, so that a task that needs this very worker cannot deadlock. Nested that way more than
+///                thread_pool_options::help_depth times it only waits. Inside isolate it runs only what was made there
 /// Errors         rethrows what the task threw
 /// Example        examples/591_coroutine_fork_join.cpp
 
-#include <condition_variable>
 #include <mutex>
 #include <sluice/core/assert.hpp>
 #include <sluice/executor/detail/resume.hpp>
-#include <sluice/executor/detail/wait_or_help.hpp>
+#include <sluice/executor/detail/helping_wait.hpp>
 #include <sluice/executor/task.hpp>
 #include <stop_token>
 #include <utility>
@@ -32,17 +31,17 @@ struct blocking_completion : task_completion {
         auto&                 self = static_cast<blocking_completion&>(c);
         std::lock_guard const lock(self.mutex);
         self.done = true;
-        self.changed.notify_one();  // under the lock: the waiter may destroy us as soon as it has it
+        self.changed.notify();  // under the lock: the waiter may destroy us as soon as it has it
         return false;
     }
     void wait() {
         std::unique_lock lock(mutex);
-        wait_or_help(lock, changed, [this] { return done; });
+        changed.wait(lock, [this] { return done; });
     }
 
-    std::mutex              mutex;
-    std::condition_variable changed;
-    bool                    done = false;
+    std::mutex   mutex;
+    helping_wait changed;
+    bool         done = false;
 };
 
 }  // namespace detail

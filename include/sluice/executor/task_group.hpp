@@ -10,8 +10,9 @@
 ///                destructor: after every other call has returned. Everything before run happens before the task, and all
 ///                tasks happen before the return of wait
 /// Progress       run: lock-free. wait: a worker runs tasks of this group that have not begun, those of groups made inside
-///                them, and nothing else; so waiting cannot deadlock on queued work, with one thread either, and never
-///                enters unrelated work. Any other thread sleeps
+///                them, and nothing else, unless wait_mode says otherwise; so waiting cannot deadlock on queued work, with one
+///                thread either, and never enters unrelated work. Inside isolate (executor/isolate.hpp) it runs tasks of this very
+///                group, and of the others those that were made there too. Any other thread sleeps
 /// Complexity     run: O(1), one allocation
 /// Errors         run throws std::bad_alloc, what copying the callable throws, or pool_closed, and then has no effect. By
 ///                default the first exception of a task cancels the tasks that have not begun and is rethrown by wait; the
@@ -26,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sluice/executor/detail/isolation.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <stop_token>
@@ -39,6 +41,15 @@ enum class error_policy : std::uint8_t {
     cancel_siblings,  ///< the first exception cancels the group; wait rethrows it
     run_all,          ///< every task runs; wait rethrows the first exception
     collect,          ///< every task runs; wait returns, and errors() has every exception
+};
+
+/// What a worker may run inside the task that waits. Nested more than thread_pool_options::help_depth times it takes nothing from
+/// other workers, nor any other task.
+enum class wait_mode : std::uint8_t {
+    descendants,  ///< tasks of the group, and of groups made inside them (eight levels): what it may be waiting for
+    group_only,   ///< tasks of this very group
+    any           ///< these first, then any task of the pool: more work is done, but locks that the waiting task holds, its
+                  ///< thread-locals and its stack meet code that knows nothing of them
 };
 
 // Ordering
@@ -73,7 +84,7 @@ public:
     }
 
     ~task_group() {
-        join();
+        join(wait_mode::descendants);
         parent_.reset();
         release_list(list_.load(std::memory_order_acquire));                                // (D)
         if (error_) pool_.errors().drop();
@@ -107,7 +118,7 @@ public:
 
     /// Runs f() here, then waits.
     template <class F>
-    void run_and_wait(F&& f) {
+    void run_and_wait(F&& f, wait_mode mode = wait_mode::descendants) {
         pending_.fetch_add(one, std::memory_order_relaxed);                                 // (B)
         if (!cancelled()) {
             try {
@@ -119,31 +130,31 @@ public:
             dropped_.fetch_add(1, std::memory_order_relaxed);                               // (stat)
         }
         finish(pool_);
-        wait();
+        wait(mode);
     }
 
     /// Until every task has ended or been dropped; then rethrows the first exception, unless the policy is collect. The
     /// group can be used again afterwards, and is no longer cancelled unless its parent is.
-    void wait() {
-        join();
+    void wait(wait_mode mode = wait_mode::descendants) {
+        join(mode);
         settle();
     }
 
     /// As wait, but false if the time came first: then nothing has changed and tasks go on. A worker that waits runs tasks of
     /// the group as in wait, begins none once the time has come, and returns late by the one that it is in.
-    [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point deadline) {
-        if (!join_until(deadline)) return false;
+    [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point deadline, wait_mode mode = wait_mode::descendants) {
+        if (!join_until(deadline, mode)) return false;
         settle();
         return true;
     }
     template <class Rep, class Period>
-    [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& d) {
+    [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& d, wait_mode mode = wait_mode::descendants) {
         using clock = std::chrono::steady_clock;
         auto const now = clock::now();
         using seconds = std::chrono::duration<double>;
-        if (seconds(d) > seconds(clock::time_point::max() - now) * 0.5) return wait_until(clock::time_point::max());
-        if (!(d > d.zero())) return wait_until(now);
-        return wait_until(now + std::chrono::ceil<clock::duration>(d));
+        if (seconds(d) > seconds(clock::time_point::max() - now) * 0.5) return wait_until(clock::time_point::max(), mode);
+        if (!(d > d.zero())) return wait_until(now, mode);
+        return wait_until(now + std::chrono::ceil<clock::duration>(d), mode);
     }
 
     /// Drops the tasks that have not begun; running ones can ask cancelled() or get_token().
@@ -191,6 +202,7 @@ private:
         if (parent.stop_possible()) parent_.emplace(std::move(parent), canceller{this});
     }
     // pending_: tasks:48 | waiters:16
+    static constexpr int           most_unwanted = 4;  // taken out of others' queues in vain by one wait
     static constexpr std::uint64_t waiter = 1;
     static constexpr std::uint64_t one = std::uint64_t{1} << 16;
     static constexpr bool awaited(std::uint64_t pending) noexcept { return pending % one != 0; }
@@ -198,6 +210,10 @@ private:
     struct member : detail::task {
         member(function f, void (*e)(member*, bool) noexcept, task_group& g) noexcept : task(f), group(&g), end(e) {
             for (int i = 0; i < detail::lineage_depth; ++i) ids[i] = g.lineage_[i];
+        }
+        [[nodiscard]] static detail::isolation* region_here() noexcept {
+            auto const* const me = detail::this_worker;
+            return me != nullptr ? me->isolated : nullptr;
         }
         void release(std::uint32_t n) noexcept {
             if (refs.load(std::memory_order_acquire) == n ||                                // (E) nobody else has one
@@ -211,6 +227,7 @@ private:
         std::atomic<std::uint32_t> refs{2};
         std::atomic<bool>          claimed{false};
         std::uint64_t              ids[detail::lineage_depth];
+        detail::isolation::reference region{region_here()};  // for those who run it without its place in the queue
     };
 
     template <class F>
@@ -253,19 +270,27 @@ private:
         m->release(1);
     }
 
-    static void execute(member* m, detail::scheduler& pool, bool run) noexcept {
+    [[gnu::always_inline]] static void execute(member* m, detail::scheduler& pool, bool run) noexcept {
         task_group& g = *m->group;
         if (!run) pool.count_discarded(1);
         if (run && g.cancelled()) run = false;
         if (!run) g.dropped_.fetch_add(1, std::memory_order_relaxed);                       // (stat)
         if (auto* const me = detail::this_worker) {
             std::uint64_t const* const outer = std::exchange(me->lineage, m->ids);
-            m->end(m, run);
+            if (me->isolated == m->region.get()) [[likely]]
+                m->end(m, run);
+            else
+                end_in_region(*me, m, run);
             me->lineage = outer;
         } else {
             m->end(m, run);
         }
         g.finish(pool);
+    }
+
+    [[gnu::noinline, gnu::cold]] static void end_in_region(detail::worker& me, member* m, bool run) noexcept {
+        detail::isolation_scope const in(me, detail::entered(me, m->region.get()));
+        m->end(m, run);
     }
 
     void finish(detail::scheduler& pool) noexcept {
@@ -382,30 +407,37 @@ private:
 
     // ---- waiting ----
 
-    void join() noexcept {
+    void join(wait_mode mode) noexcept {
         for (detail::worker* const me = pool_.here();;) {  // most of the time all that is left is on this worker's deque
             if (pending_.load(std::memory_order_acquire) < one) return;                     // (A)
-            if (me == nullptr || !help_own(*me)) break;
+            if (me == nullptr || !help_own(*me, mode)) break;
         }
         if (pending_.fetch_add(waiter, std::memory_order_seq_cst) >= one) {                 // (B)
-            int unwanted_left = 4;
-            pool_.wait_until([this] { return pending_.load(std::memory_order_acquire) < one; },  // (A)
-                             [this, &unwanted_left] { return detail::this_worker != nullptr && help(unwanted_left); });
+            int        unwanted_left = most_unwanted;
+            auto const done = [this] { return pending_.load(std::memory_order_acquire) < one; };  // (A)
+            auto const help_here = [&] { return detail::this_worker != nullptr && help(unwanted_left, mode); };
+            if (detail::worker* const me = mode == wait_mode::any ? pool_.here() : nullptr)
+                (void)pool_.wait_helping(*me, done, help_here);
+            else
+                pool_.wait_until(done, help_here);
         }
         pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
     }
 
     /// The same with an end; false if it came first.
-    bool join_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    bool join_until(std::chrono::steady_clock::time_point deadline, wait_mode mode) noexcept {
         using clock = std::chrono::steady_clock;
-        if (deadline == clock::time_point::max()) return join(), true;
+        if (deadline == clock::time_point::max()) return join(mode), true;
         auto const done = [this] { return pending_.load(std::memory_order_acquire) < one; };  // (A)
         if (done()) return true;
         pending_.fetch_add(waiter, std::memory_order_seq_cst);                              // (B)
-        int        unwanted_left = 4;
-        bool const ended = pool_.wait_until(
-            done,
-            [&] { return detail::this_worker != nullptr && clock::now() < deadline && help(unwanted_left); }, deadline);
+        int        unwanted_left = most_unwanted;
+        auto const help_here = [&] {
+            return detail::this_worker != nullptr && clock::now() < deadline && help(unwanted_left, mode);
+        };
+        detail::worker* const me = mode == wait_mode::any ? pool_.here() : nullptr;
+        bool const ended = me != nullptr ? pool_.wait_helping(*me, done, help_here, deadline)
+                                         : pool_.wait_until(done, help_here, deadline);
         pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
         return ended;
     }
@@ -423,24 +455,31 @@ private:
         if (first) std::rethrow_exception(first);
     }
 
-    /// Whether the task belongs to this group, or to one that was made inside it (as far as lineage_depth goes).
-    [[nodiscard]] bool wanted(detail::task* t) const noexcept {
-        if (t->act != &task_group::act) return false;
-        for (std::uint64_t const id : static_cast<member*>(t)->ids)
-            if (id == lineage_[0]) return true;
+    /// Whether the task belongs to this group; or to one that was made inside it (as far as lineage_depth goes), if that is asked
+    /// for and the worker is in no region or the task is from inside it.
+    [[nodiscard]] bool wanted(detail::task* t, detail::worker const& me, wait_mode mode) const noexcept {
+        detail::task* inside = t;
+        if (t->act != &task_group::act) {
+            inside = detail::task_inside(t);
+            if (inside->act != &task_group::act) return false;
+        }
+        auto const& ids = static_cast<member*>(inside)->ids;
+        if (ids[0] == lineage_[0]) return true;
+        if (mode == wait_mode::group_only) return false;
+        for (int i = 1; i < detail::lineage_depth; ++i)
+            if (ids[i] == lineage_[0]) return detail::may_run_inside(me.isolated, t);
         return false;
     }
 
-    bool help_own(detail::worker& me) noexcept {
-        detail::task* const t =
-            pool_.pop_if_wanted(me, [this](detail::task* x) { return wanted(x); });
+    bool help_own(detail::worker& me, wait_mode mode) noexcept {
+        detail::task* const t = pool_.pop_if_wanted(me, [&](detail::task* x) { return wanted(x, me, mode); });
         if (t != nullptr) pool_.run_taken(me, t);
         return t != nullptr;
     }
 
-    bool help(int& unwanted_left) noexcept {
+    bool help(int& unwanted_left, wait_mode mode) noexcept {
         detail::worker* const me = pool_.here();
-        if (me != nullptr && help_own(*me)) return true;
+        if (me != nullptr && help_own(*me, mode)) return true;
         if (member* const m = claim_listed()) {
             execute(m, pool_, !pool_.discards());
             m->release(1);
@@ -449,11 +488,11 @@ private:
         if (me == nullptr || unwanted_left == 0 || me->help_depth >= pool_.help_depth_limit()) return false;
         bool unwanted = false;
         if (detail::task* const t = pool_.steal_if_wanted(
-                *me, [this](detail::task* x) { return wanted(x); }, unwanted)) {
+                *me, [&](detail::task* x) { return wanted(x, *me, mode); }, unwanted)) {
             ++me->help_depth;
             pool_.run_taken(*me, t);
             --me->help_depth;
-            unwanted_left = 4;
+            unwanted_left = most_unwanted;
             return true;
         }
         if (unwanted) --unwanted_left;

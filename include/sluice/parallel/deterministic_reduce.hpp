@@ -50,7 +50,7 @@ public:
         auto first = [&] { a.emplace((*this)(begin, left)); };
         auto second = [&] { b.emplace((*this)(begin + left, n - left)); };
         if (worker* const me = pool_.internals().here()) {
-            invoke_pair(*me, first, second);
+            invoke_on(*me, first, second);
         } else {
             first();
             second();

@@ -18,8 +18,10 @@
 /// Source         child stealing on split deques: Dijk, van de Pol, "Lace", 2014, doi:10.1007/978-3-319-14313-2_18
 /// Example        examples/520_quicksort.cpp
 
+#include <cstdint>
 #include <exception>
 #include <memory>
+#include <sluice/executor/detail/isolation.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <type_traits>
@@ -59,7 +61,8 @@ inline std::exception_ptr error_of(fork& f) noexcept {
 }
 
 // The cold paths are kept out of line: they would cost the caller registers and stack on every fork.
-[[gnu::noinline, gnu::cold]] inline void join_failed(worker& me, fork& f) noexcept {
+[[gnu::noinline, gnu::cold]] inline void join_failed(worker& me, fork& f, std::uint64_t place) noexcept {
+    if (me.forks.drop(place)) return;
     me.owner.join(me, f);
     if (error_of(f)) me.owner.errors().drop();
 }
@@ -77,7 +80,7 @@ template <class F, class G>
     try {
         f();
     } catch (...) {
-        if (!me.forks.drop(place)) join_failed(me, other);
+        join_failed(me, other, place);
         throw;
     }
     if (me.forks.drop(place)) [[likely]]
@@ -98,15 +101,61 @@ template <class F, class G, class... More>
     }
 }
 
-template <class... F>
-[[gnu::noinline, gnu::cold]] void invoke_from_outside(thread_pool& pool, F&... f) {
+// The rarer ways share one instance for each number of functions.
+
+template <class F>
+struct named_half {
+    F&          f;
+    static void run(void* self) { static_cast<named_half*>(self)->f(); }
+};
+
+/// Any function, in a region or none: whoever steals it runs it in there.
+struct half {
+    void*      f;
+    void       (*run)(void*);
+    isolation* region = nullptr;
+
+    void operator()() const {
+        if (region == nullptr) return run(f);
+        call_in(region, [this] { run(f); });
+    }
+};
+
+template <class... Half>
+[[gnu::noinline, gnu::cold]] void invoke_halves(worker& me, Half... h) {
+    ((h.region = me.isolated), ...);
+    invoke_all(me, h...);
+}
+
+template <class... Half>
+[[gnu::noinline, gnu::cold]] void invoke_from_outside(thread_pool& pool, Half... h) {
     pool.submit([&] {
             if (worker* const me = pool.internals().here())
-                invoke_all(*me, f...);
+                invoke_halves(*me, h...);
             else  // a waiting worker of another pool has taken it over
-                (static_cast<void>(f()), ...);
+                (h(), ...);
         })
         .get();
+}
+
+/// Not on a worker of the pool, or on one that is in a region.
+template <class... F>
+[[gnu::noinline, gnu::cold]] void invoke_otherwise(thread_pool& pool, F&... f) {
+    [&](named_half<F>... named) {
+        if (worker* const me = pool.internals().here())
+            invoke_halves(*me, half{&named, &named_half<F>::run}...);
+        else
+            invoke_from_outside(pool, half{&named, &named_half<F>::run}...);
+    }(named_half<F>{f}...);
+}
+
+/// On a worker that may be in a region.
+template <class F, class G>
+void invoke_on(worker& me, F& f, G& g) {
+    if (me.isolated == nullptr) [[likely]] return invoke_all(me, f, g);
+    named_half<F> first{f};
+    named_half<G> second{g};
+    invoke_halves(me, half{&first, &named_half<F>::run}, half{&second, &named_half<G>::run});
 }
 
 }  // namespace detail
@@ -116,10 +165,10 @@ template <class F, class G, class... More>
 void parallel_invoke(thread_pool& pool, F&& f, G&& g, More&&... more) {
     static_assert(std::is_invocable_v<F&> && std::is_invocable_v<G&> && (std::is_invocable_v<More&> && ...),
                   "parallel_invoke needs callables without parameters");
-    if (detail::worker* const me = pool.internals().here()) [[likely]]
+    if (detail::worker* const me = pool.internals().plain_here()) [[likely]]
         detail::invoke_all(*me, f, g, more...);
     else
-        detail::invoke_from_outside(pool, f, g, more...);
+        detail::invoke_otherwise(pool, f, g, more...);
 }
 
 }  // namespace sluice

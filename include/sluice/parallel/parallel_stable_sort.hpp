@@ -93,7 +93,7 @@ private:
         worker* const me = n >= grain ? pool_.internals().here() : nullptr;
         if (me != nullptr) {
             try {
-                return invoke_pair(*me, f, g);
+                return invoke_on(*me, f, g);
             } catch (std::bad_alloc const&) {  // the deque of forks could not grow; f and g do not throw, so have not begun
             }
         }

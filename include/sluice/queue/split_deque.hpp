@@ -87,7 +87,7 @@ public:
     }
 
     /// Owner: the same, but if no item is public the new one becomes so, too.
-    bool push_public(T item) {
+    [[gnu::always_inline]] bool push_public(T item) {
         std::uint64_t const bottom = put(item);
         if (public_part_is_gone()) return publish_up_to(bottom);
         if (bottom - split_.load(std::memory_order_relaxed) >= most_hidden_) return publish_up_to(bottom - 1);  // (E)
@@ -110,7 +110,7 @@ public:
     /// Owner: takes the item pushed at `index` (next_index() before that push) off without looking at it; false if it has
     /// been stolen. For owners that remember what they pushed: requires that whatever was pushed later has been popped,
     /// dropped or stolen.
-    [[nodiscard]] bool drop(std::uint64_t index) noexcept {
+    [[nodiscard, gnu::always_inline]] bool drop(std::uint64_t index) noexcept {
         std::uint64_t const split = split_.load(std::memory_order_relaxed);                 // (E)
         if (detail::index_distance(split, index) > 0)  // public, or was
             return bottom_.load(std::memory_order_relaxed) == index + 1 && take_back(index, index + 1);  // (E)

@@ -119,7 +119,7 @@ public:
     broadcast_state(G&& g, std::size_t most)
         : base(&never, &finish, &finish_unrun, &destroy), f_(std::forward<G>(g)), letters_(std::make_unique<letter[]>(most)) {
         for (std::size_t i = 0; i < most; ++i) letters_[i].all = this;
-        this->pin();
+        this->pin(true);
         static_cast<void>(this->claim());
     }
 

@@ -42,11 +42,12 @@ namespace sluice::detail {
 //   (E) stop     state_ fetch_or release; closing_: who is first by compare_exchange acq_rel, and stores release when the pool has
 //                ended -> the others: load acquire
 //   (F) idle     idle_waiters_ relaxed, ordered by the gate's word
+//   (K) helpers  helping_ relaxed, ordered by the word of joins_
 //   (stat)       metrics: relaxed
 
 class scheduler : public worker_life {
     auto maker() noexcept {
-        return [this](std::size_t i) { return std::make_unique<worker>(*this, i, options_, born_); };
+        return [this](std::size_t i) { return std::make_unique<worker>(*this, *this, i, options_, born_); };
     }
 
 public:
@@ -76,7 +77,9 @@ public:
     [[nodiscard]] std::size_t ready() const noexcept { return roster_.ready(); }
     /// Workers that are ready and neither sleep nor look for work.
     [[nodiscard]] std::size_t busy_approx() const noexcept {
-        std::size_t const ready = roster_.ready(), idle = gate_.idle_approx() + pause_.held_approx();
+        std::size_t const ready = roster_.ready(), at_gate = gate_.idle_approx() + pause_.held_approx(),
+                          inside = helping_.load(std::memory_order_relaxed);                // (stat)
+        std::size_t const idle = at_gate > inside ? at_gate - inside : 0;
         return ready > idle ? ready - idle : 0;
     }
     [[nodiscard]] std::size_t queued_approx() const noexcept {
@@ -143,9 +146,61 @@ public:
         return true;
     }
 
-    /// Runs one queued task on the calling thread, whoever it is. Nothing in a paused pool.
+    /// Blocks until done(), or the deadline, and then it is false. Runs any task of the pool meanwhile that help() does not find
+    /// first, in a region only those from inside it; sleeps where it is called for a new one. Nested help_depth deep, or in a
+    /// region, it sleeps in joins_. Who makes done() true calls notify_waiters().
+    template <class Done, class Help>
+    [[nodiscard]] bool wait_helping(worker& me, Done done, Help help, time_point deadline = time_point::max()) noexcept {
+        int        unwanted_left = most_unwanted;
+        auto const run_one = [&] { return help() || run_any_inside(me, unwanted_left); };
+        if (me.isolated != nullptr || me.help_depth >= options_.help_depth)
+            return wait_in_joins(done, run_one, deadline, [&] { unwanted_left = most_unwanted; });
+        for (std::uint32_t pauses = 0; !done();) {
+            if (deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline) return done();
+            if (run_one()) {
+                pauses = 0;
+            } else if (++pauses < 200) {
+                pauses < 100 ? cpu_relax() : std::this_thread::yield();
+            } else {
+                helping_.fetch_add(1, std::memory_order_relaxed);                           // (K)
+                (void)joins_.prepare_wait();                                                // (K)
+                bool       called = false;
+                auto const key = gate_.announce(false);
+                work       w;
+                bool const may = !done() && may_take(me);
+                if (may) w = take_any(me);
+                if (may && !w) took(me);
+                if (w || done())
+                    called = gate_.leave();
+                else
+                    (void)gate_.sleep(key, deadline != time_point::max() ? &deadline : nullptr, called);
+                joins_.cancel_wait();
+                helping_.fetch_sub(1, std::memory_order_relaxed);                           // (K)
+                if (called) {  // somebody relies on it to look; it may have had enough
+                    (void)gate_.end_search();
+                    if (work_in_sight()) gate_.notify();
+                }
+                pass_on();
+                pauses = 150;
+                if (!w) continue;
+                pauses = 0;
+                run_inside(me, w);
+                took(me);
+            }
+        }
+        return true;
+    }
+
+    /// Runs one queued task on the calling thread, whoever it is. Nothing in a paused pool; in a region only what is from inside it.
     bool try_run_one() noexcept {
-        if (worker* const me = here()) return me->attached ? run_one_attached(*me) : run_one(*me);
+        if (worker* const me = here()) {
+            int unwanted_left = 1;
+            if (me->isolated != nullptr) return run_any_inside(*me, unwanted_left);
+            auto const* const lineage = std::exchange(me->lineage, nullptr);
+            bool const        ran = me->attached ? run_one_attached(*me) : run_one(*me);
+            me->lineage = lineage;
+            return ran;
+        }
         if (!pause_.enter()) return false;
         task* t = nullptr;
         counts_.accept_outside();  // see idle()
@@ -339,7 +394,7 @@ public:
     answer post_letter(std::size_t i, task* t) noexcept {
         answer const a = submit_letter(i, t);
         if (a == answer::taken) {
-            joins_.notify_all();  // it may wait for a letter that is to answer this one
+            notify_joins();  // it may wait for a letter that is to answer this one
         } else {
             gate_.meet();
             notice_idle();
@@ -351,11 +406,11 @@ public:
     void for_each_worker(F f) {
         roster_.for_each([&](worker& w) { f(w.index); });
     }
-    /// A worker that waits for a letter's end runs its own.
-    bool help_with_letters() noexcept {
+    /// A worker that waits for a letter's end runs its own; in a region only that one, if it is one.
+    bool help_with_letters(task* awaited) noexcept {
         worker* const me = here();
         if (me == nullptr) return false;
-        work const w = open_letter(*me);
+        work const w = me->isolated == nullptr || awaited == nullptr ? open_letter(*me) : open_letter(*me, awaited);
         if (w) run(*me, w);
         return static_cast<bool>(w);
     }
@@ -380,8 +435,11 @@ public:
     }
 
     void run_taken(worker& me, task* t) noexcept { run(me, work::of(t)); }
-    /// A task that pop_if_wanted() gave is not to be run.
-    void forget(worker& me) noexcept { worker::count(me.finished, 1); }
+    /// A task that pop_if_wanted() gave is not to be run, and no longer in an isolated_task.
+    void forget(worker& me, task* t) noexcept {
+        if (t->act == &isolated_task::act_inside) delete static_cast<isolated_task*>(t);
+        worker::count(me.finished, 1);
+    }
 
     [[nodiscard]] std::uint32_t help_depth_limit() const noexcept { return options_.help_depth; }
 
@@ -422,6 +480,70 @@ private:
         run_fork(me, *got.value);
         --me.help_depth;
         return true;
+    }
+
+    /// How many tasks a waiter takes out of others' queues in vain before it sleeps.
+    static constexpr int most_unwanted = 4;
+
+    /// wait_until, with a deadline or without; refill() after each sleep.
+    template <class Done, class Help, class Refill>
+    bool wait_in_joins(Done done, Help help, time_point deadline, Refill refill) noexcept {
+        for (std::uint32_t pauses = 0; !done();) {
+            if (deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline) return done();
+            if (help()) {
+                pauses = 0;
+            } else if (++pauses < 200) {
+                pauses < 100 ? cpu_relax() : std::this_thread::yield();
+            } else {
+                auto const key = joins_.prepare_wait();
+                if (done() || help())
+                    joins_.cancel_wait();
+                else
+                    (void)sleep_on(joins_, key, deadline);
+                refill();
+                pauses = 150;
+            }
+        }
+        return true;
+    }
+
+    /// One queued task that a worker may run inside another: any, or in a region one from inside it.
+    bool run_any_inside(worker& me, int& unwanted_left) noexcept {
+        if (me.help_depth >= options_.help_depth || !may_take(me)) return false;
+        work w;
+        if (me.isolated == nullptr)
+            w = take_any(me);
+        else if (task* const t = take_inside(me, unwanted_left))
+            w = work::of(t);
+        if (w) run_inside(me, w);
+        took(me);
+        return static_cast<bool>(w);
+    }
+    /// It belongs to no group that the task around it belongs to.
+    void run_inside(worker& me, work w) noexcept {
+        auto const* const lineage = std::exchange(me.lineage, nullptr);
+        ++me.help_depth;
+        run(me, w);
+        --me.help_depth;
+        me.lineage = lineage;
+    }
+    task* take_inside(worker& me, int& unwanted_left) noexcept {
+        auto const wanted = [&](task* t) { return may_run_inside(me.isolated, t); };
+        if (task* const t = pop_if_wanted(me, wanted)) return t;
+        if (task* const t = take_returned_if(me, wanted)) return t;
+        if (unwanted_left == 0) return nullptr;
+        bool        unwanted = false;
+        task* const t = steal_if_wanted(me, wanted, unwanted);
+        if (unwanted) --unwanted_left;
+        return t;
+    }
+    /// Whether a task may begin that is not part of what runs. An attached thread is a guest as far as a pause goes: took() follows.
+    bool may_take(worker& me) noexcept { return me.attached ? pause_.enter() : !paused(); }
+    void took(worker& me) noexcept {
+        if (!me.attached) return;
+        pause_.leave();
+        gate_.meet();
+        notice_idle();
     }
 
     /// As try_run_one, for a worker.

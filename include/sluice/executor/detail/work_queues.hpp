@@ -28,12 +28,14 @@
 #include <sluice/core/assert.hpp>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/executor/detail/idle_gate.hpp>
+#include <sluice/executor/detail/isolation.hpp>
 #include <sluice/executor/detail/pool_counts.hpp>
 #include <sluice/executor/detail/pool_state.hpp>
 #include <sluice/executor/detail/roster.hpp>
 #include <sluice/executor/detail/scheduler_observer.hpp>
 #include <sluice/executor/detail/task.hpp>
 #include <sluice/executor/detail/worker.hpp>
+#include <sluice/queue/event_count.hpp>
 #include <sluice/queue/injector.hpp>
 
 namespace sluice::detail {
@@ -68,18 +70,20 @@ public:
 
     /// The calling thread's worker if it belongs to this pool.
     [[nodiscard]] worker* here() noexcept;
+    /// The same, but null while it is in a region (isolation.hpp).
+    [[nodiscard]] worker* plain_here() const noexcept {
+        worker* const w = this_worker;
+        return w != nullptr && w->plain == this ? w : nullptr;
+    }
 
     /// Takes the task over; false, and no effect, if the pool has been closed. From a worker it may throw std::bad_alloc,
     /// and then has no effect either.
     [[nodiscard]] bool submit(task* t) {
-        if (worker* const w = here()) {
-            worker::count(w->accepted, 1);
-            try {
-                w->tasks.push_ordered(reinterpret_cast<std::uintptr_t>(t));
-            } catch (...) {
-                pool_counts::take_back(*w);
-                throw;
-            }
+        worker* const w = this_worker;
+        if (w != nullptr && w->plain == this) {
+            push_own(*w, t);
+        } else if (w != nullptr && &w->queues == this) {
+            submit_isolated(*w, t);
         } else {
             bool const plain =
                 (state_.load(std::memory_order_relaxed) & (pool_state::refuses | pool_state::counting)) == 0;  // (E)
@@ -125,6 +129,7 @@ public:
     [[nodiscard]] bool has_injected() const noexcept { return !injector_.empty_approx() || !returned_.empty_approx(); }
 
     /// Own, newest first: takes a task off the worker's deque if wanted(it). The caller runs it by run_taken.
+    /// It may lie in an isolated_task, here and below.
     template <class Wanted>
     task* pop_if_wanted(worker& me, Wanted wanted) noexcept {
         auto const entry = me.tasks.pop();
@@ -162,6 +167,28 @@ public:
         return nullptr;
     }
 
+    /// Takes one of those that went back to the injector, the oldest that is wanted.
+    template <class Wanted>
+    task* take_returned_if(worker& me, Wanted wanted) noexcept {
+        if (returned_.empty_approx()) return nullptr;
+        worker::count(me.accepted, 1);  // as in fetch
+        task* mine = nullptr;
+        bool  left = false;
+        for (task* t = returned_.take_all(); t != nullptr;) {
+            task* const next = t->next;
+            if (mine == nullptr && wanted(t)) {
+                mine = t;
+            } else {
+                give_back(t, false);
+                left = true;
+            }
+            t = next;
+        }
+        if (mine == nullptr) pool_counts::take_back(me);
+        if (left) gate_.notify();  // a worker may have looked while they were in our hands
+        return mine;
+    }
+
 protected:
     static constexpr std::uintptr_t chain_bit = 1;
     using time_point = std::chrono::steady_clock::time_point;
@@ -175,6 +202,23 @@ protected:
         return (state_.load(std::memory_order_relaxed) & marks) != 0;                       // (E)
     }
     [[nodiscard]] bool counting() const noexcept { return marked(pool_state::counting); }
+
+    [[gnu::always_inline]] void push_own(worker& me, task* t) {
+        worker::count(me.accepted, 1);
+        try {
+            me.tasks.push_ordered(reinterpret_cast<std::uintptr_t>(t));
+        } catch (...) {
+            pool_counts::take_back(me);
+            throw;
+        }
+    }
+    /// The rest of submit from a worker that is in a region.
+    [[gnu::noinline, gnu::cold]] void submit_isolated(worker& me, task* t) {
+        auto wrapped = std::make_unique<isolated_task>(t, me.isolated);
+        push_own(me, wrapped.get());
+        (void)wrapped.release();
+        joins_.notify_all();  // who waits in the region may run it
+    }
 
     /// The rest of submit, from outside, where something is to be counted or the pool is being closed.
     [[gnu::noinline]] bool submit_marked(task* t) noexcept {
@@ -215,6 +259,16 @@ protected:
         task* const t = me.letters;
         me.letters = t->next;
         return work::letter(t);
+    }
+    /// This one, if it is there.
+    work open_letter(worker& me, task* awaited) noexcept {
+        task** at = &me.letters;
+        for (int look = 0; look < 2; ++look) {
+            for (; *at != nullptr; at = &(*at)->next)
+                if (*at == awaited) return *at = awaited->next, work::letter(awaited);
+            if (look == 0) *at = me.inbox.take_all();
+        }
+        return {};
     }
     /// Whatever there is, letters first.
     work take_any(worker& me) noexcept {
@@ -291,9 +345,11 @@ protected:
     /// it there will count it as accepted, so if it has been counted once already it counts as finished for now. The
     /// caller notifies.
     void give_back(task* t, bool counted) noexcept {
+        bool const isolated = region_of(t) != nullptr;  // from the next line on it may be gone
         bool const pushed = returned_.push(t);
         static_cast<void>(pushed);
         SLUICE_ASSERT(pushed);  // it is never closed
+        if (isolated) [[unlikely]] joins_.notify_all();
         if (!counted) return;
         if (worker* const me = here())
             pool_counts::give_back(*me);
@@ -386,6 +442,7 @@ protected:
     injector<task>                         injector_;
     injector<task>                         returned_;  // tasks that were taken by somebody who cannot run them
     pool_counts                            counts_;
+    alignas(cache_line_size) event_count   joins_;     // workers wait here for something that is being run
 };
 
 }  // namespace sluice::detail

@@ -28,6 +28,7 @@
 namespace sluice::detail {
 
 class work_queues;
+class isolation;
 
 // Ordering
 //   (D) count    finished, accepted: written by their worker only; store release   -> load acquire by scheduler::idle()
@@ -93,11 +94,13 @@ struct alignas(cache_line_size) worker {
     enum mode : std::uint8_t { busy, searching, parked, absent };
 
     /// `born`: the pool's; until its first thread starts the worker is absent.
-    worker(scheduler& s, std::size_t i, scheduler_options const& o, std::int64_t born)
-        : owner(s), index(i), tasks(256), victims(o.victims, i, o.most_workers, i + 1), timed(o.metrics), since(born) {}
+    worker(scheduler& s, work_queues const& q, std::size_t i, scheduler_options const& o, std::int64_t born)
+        : owner(s), plain(&q), index(i), tasks(256), victims(o.victims, i, o.most_workers, i + 1), timed(o.metrics), queues(q),
+          since(born) {}
 
     // The owner's part.
     scheduler&                      owner;
+    work_queues const*              plain;              // the pool's, null while the worker is in a region (isolation.hpp)
     std::size_t const               index;
     split_deque<fork*>              forks;
     chase_lev_deque<std::uintptr_t> tasks;
@@ -113,7 +116,9 @@ struct alignas(cache_line_size) worker {
     std::uint32_t                   blocking = 0;       // regions around what runs here
     task*                           letters = nullptr;  // what it has taken out of the inbox, oldest first
     std::uint64_t const*            lineage = nullptr;  // of the task that runs here, if it is a group's
-    std::uint64_t                   groups = 0;                   // how many were made here
+    std::uint64_t                   groups = 0;         // how many were made here
+    work_queues const&              queues;             // the pool's
+    detail::isolation*              isolated = nullptr; // the region of what runs here
 
     // Written by the owner, read by anyone.
     alignas(cache_line_size) detail::inbox<task> inbox;
@@ -127,6 +132,10 @@ struct alignas(cache_line_size) worker {
     std::atomic<std::uint8_t>  mode_seen{absent};
     std::atomic<std::int64_t>  busy_clock{0};  // twice the busy time up to now less, while busy, now; plus 1 while busy
 
+    void isolate(detail::isolation* region) noexcept {
+        isolated = region;
+        plain = region == nullptr ? &queues : nullptr;
+    }
     static void add(std::atomic<std::uint64_t>& counter, std::uint64_t n) noexcept {
         counter.store(counter.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);  // (stat)
     }

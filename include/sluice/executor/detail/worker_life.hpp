@@ -52,6 +52,9 @@ namespace sluice::detail {
 //                the waiter. The last worker to announce itself sees everybody's counts
 //   (H) hook     exiting: stored under the roster's lock or before it, so whoever gets the place sees it; store release after
 //                the exit hook -> load acquire before the next start hook
+//   (K) helpers  helping_ relaxed, ordered by the word of joins_: a waiter adds itself, calls prepare_wait, looks, sleeps at the
+//                gate; who has something for it notifies joins_, then looks at helping_. Both are read-modify-writes of one word:
+//                the waiter sees what there is, or is seen and stirred, before its announcement (which then sees it) or after
 //   (stat)       metrics: relaxed
 
 /// What each thread of a pool does at its beginning and its end.
@@ -67,7 +70,7 @@ public:
 
     /// A group or a future that somebody waits for is complete.
     void notify_waiters() noexcept {
-        joins_.notify_all();
+        notify_joins();
         outside_joins_.notify_all();
     }
     /// A group that workers wait for has a new task, or a fork has become visible: waiting workers may help.
@@ -87,9 +90,22 @@ protected:
         : work_queues(o), errors_(std::move(errors)), hooks_(std::move(hooks)) {}
     ~worker_life() = default;
 
+    // ---- waiting for it ----
+
+    /// Workers that wait inside a task look again.
+    void notify_joins() noexcept {
+        joins_.notify_all();
+        if (helping_.load(std::memory_order_relaxed) != 0) [[unlikely]] gate_.stir(0xffff'ffffU);  // (K)
+    }
+    /// Those that sleep at the gate, waits inside a task not included.
+    [[nodiscard]] std::uint32_t idle_sleepers_approx() const noexcept {
+        std::uint32_t const asleep = gate_.sleepers_approx(), inside = helping_.load(std::memory_order_relaxed);  // (stat)
+        return asleep > inside ? asleep - inside : 0;
+    }
+
     // ---- running it ----
 
-    void run(worker& me, work w) noexcept {
+    [[gnu::always_inline]] void run(worker& me, work w) noexcept {
         if (w.what != work::one_fork && discards()) [[unlikely]] {
             w.task->act(w.task, me.owner, task_action::discard);  // counts what it drops
             worker::count(me.finished, 1);
@@ -207,7 +223,7 @@ protected:
     /// Runs it, or drops it, after a pause; then a letter, if there is one. Or, where there are too many workers and none of
     /// them sleeps, gives it to the others and leaves. False: it has left.
     [[gnu::noinline]] bool run_marked(worker& me, work w) noexcept {
-        if (w.what == work::one_task && marked(pool_state::crowded) && gate_.sleepers_approx() == 0 && may_leave(me, false)) {
+        if (w.what == work::one_task && marked(pool_state::crowded) && idle_sleepers_approx() == 0 && may_leave(me, false)) {
             hand_over(me, w.task);
             return !leave(me);
         }
@@ -393,8 +409,8 @@ protected:
 
     std::shared_ptr<error_sink>          errors_;
     worker_hooks                         hooks_;
-    alignas(cache_line_size) event_count joins_;          // workers wait here
-    event_count                          outside_joins_;  // and other threads here
+    alignas(cache_line_size) event_count outside_joins_;  // threads from outside wait here
+    std::atomic<std::uint32_t>           helping_{0};     // workers that wait at the gate inside a task
     alignas(cache_line_size) std::atomic<std::uint32_t> idle_waiters_{0};
     event_count                          idle_events_;
     alignas(cache_line_size) pause_gate  pause_{state_};

@@ -20,6 +20,7 @@
 #include <memory>
 #include <new>
 #include <sluice/core/detail/invalid.hpp>
+#include <sluice/executor/detail/isolation.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <sluice/parallel/partitioner.hpp>
@@ -104,10 +105,12 @@ private:
     void withdraw(scheduler& pool) noexcept {
         worker* const me = pool.here();
         if (me == nullptr) return;
-        auto const ours = [this](task* t) { return t->act == &take_part && static_cast<invitation*>(t)->to == this; };
+        auto const ours = [this](task* t) {
+            t = task_inside(t);
+            return t->act == &take_part && static_cast<invitation*>(t)->to == this;
+        };
         while (task* const t = pool.pop_if_wanted(*me, ours)) {
-            pool.forget(*me);
-            static_cast<void>(t);
+            pool.forget(*me, t);
             release(1);
         }
     }

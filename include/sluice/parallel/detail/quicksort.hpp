@@ -95,7 +95,7 @@ private:
             if (me != nullptr) {
                 auto lower = [&] { sort(first, middle, bad_pivots, leftmost); };
                 auto upper = [&] { sort(middle + 1, last, bad_pivots, false); };
-                invoke_all(*me, lower, upper);
+                invoke_on(*me, lower, upper);
                 return;
             }
             sort(first, middle, bad_pivots, leftmost);
