@@ -425,6 +425,21 @@ TEST_CASE("attached_thread: without a place it is refused, and a place that it h
     CHECK_THROWS_AS(pool.submit([&] { (void)pool.attach_current_thread(); }).get(), std::logic_error);
 }
 
+TEST_CASE("attached_thread: after the pool's end nobody's inbox is open", "[executor][attached_thread][fault]") {
+    thread_pool pool(sized(1, 1, 2));
+    auto const  me = pool.attach_current_thread();  // is not refused at the door, as other threads are
+    auto const  shared = std::make_shared<int>(0);
+    pool.post_on(0, [shared] { ++*shared; });
+    std::thread ends([&] { (void)pool.shutdown(); });
+    ends.join();
+    CHECK(*shared == 1);
+    for (std::size_t const i : {0U, 1U}) CHECK_THROWS_AS(pool.post_on(i, [shared] { ++*shared; }), sluice::pool_closed);
+    CHECK_THROWS_AS(pool.submit_on(0, [shared] { ++*shared; }), sluice::pool_closed);
+    CHECK_THROWS_AS(pool.broadcast([shared](std::size_t) {}), sluice::pool_closed);
+    CHECK(shared.use_count() == 1);
+    CHECK(*shared == 1);
+}
+
 TEST_CASE("attached_thread: a pause holds its tasks too", "[executor][attached_thread][unit]") {
     thread_pool      pool(sized(1, 1, 2));
     std::atomic<int> ran{0};

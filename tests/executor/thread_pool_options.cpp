@@ -245,3 +245,43 @@ TEST_CASE("scheduler_observer: sees steals, sleep, threads and resizes", "[execu
     thread_pool pool(std::move(o));
     CHECK(pool.submit([] { return 7; }).get() == 7);
 }
+
+TEST_CASE("thread_pool_options: a worker that is wanted again while it leaves stays, and has no exit", "[executor][thread_pool_options][unit]") {
+    struct recall {
+        std::atomic<thread_pool*> pool{nullptr};
+        static void               unpark(void* context, std::size_t) noexcept {
+            if (auto* const p = static_cast<recall*>(context)->pool.exchange(nullptr)) p->resize(2);
+        }
+    } r;
+    sluice::detail::scheduler_observer watch;
+    watch.context = &r;
+    watch.unpark = &recall::unpark;
+    diary d;
+    {
+        thread_pool_options o = written_to(d, 2, 2);
+        o.observer = &watch;
+        thread_pool pool(std::move(o));
+        REQUIRE(test::eventually([&] { return pool.ready() == 2; }));
+        for (int round = 0; round < 20; ++round) {
+            pool.pause();
+            pool.wait_paused();
+            r.pool.store(&pool);
+            pool.resize(1);  // one is told that it may leave, and on its way out asks for two again
+            REQUIRE(test::eventually([&] { return r.pool.load() == nullptr && pool.size() == 2 && pool.ready() == 2; }));
+            pool.resume();
+            CHECK(pool.broadcast([](std::size_t) {}).get() == 2);
+        }
+        {
+            std::lock_guard const lock(d.mutex);
+            CHECK(d.count('s') == 2);
+            CHECK(d.count('e') == 0);
+        }
+        pool.resize(1);  // now in earnest, and the place is good for another one
+        REQUIRE(test::eventually([&] { return pool.provisioned() == 1; }));
+        pool.resize(2);
+        CHECK(test::eventually([&] { return pool.ready() == 2; }));
+    }
+    CHECK(d.regular());
+    CHECK(d.count('s') == 3);
+    CHECK(d.count('e') == 3);
+}
