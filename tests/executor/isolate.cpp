@@ -481,6 +481,7 @@ TEST_CASE("wait_mode: any: woken by the group's end, by a deadline, and in a pau
     CHECK(ran.load() == 0);
     pool.resume();
     CHECK(test::eventually([&] { return ran.load() == 1; }));  // by the one that waits: the other one is in its task
+    for (int i = 0; i < 2000; ++i) std::this_thread::yield();  // it sleeps again
     CHECK(test::eventually([&] { return pool.busy() == 2; }));
     go.store(true);
     f.get();

@@ -246,7 +246,8 @@ TEST_CASE("scheduler_observer: sees steals, sleep, threads and resizes", "[execu
     CHECK(pool.submit([] { return 7; }).get() == 7);
 }
 
-TEST_CASE("thread_pool_options: a worker that is wanted again while it leaves stays, and has no exit", "[executor][thread_pool_options][unit]") {
+TEST_CASE("thread_pool_options: a worker that is wanted again while it leaves stays, and has no exit",
+          "[executor][thread_pool_options][unit]") {
     struct recall {
         std::atomic<thread_pool*> pool{nullptr};
         static void               unpark(void* context, std::size_t) noexcept {

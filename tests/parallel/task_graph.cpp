@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSL-1.0
 #include <sluice/core/random.hpp>
+#include <sluice/executor/task_group.hpp>
 #include <sluice/parallel/dynamic_graph.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/task_graph.hpp>
 
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/random.hpp"
 #include "support/threads.hpp"
 
@@ -324,6 +326,54 @@ TEST_CASE("dynamic_graph: from several threads; without wait; on a closed pool",
     graph.add([&] { ran.fetch_add(1); }, {graph.add([&] { ran.fetch_add(1); })});
     graph.wait();
     CHECK(ran.load() == 1602);
+}
+
+TEST_CASE("dynamic_graph: wait inside a task's group, on another worker", "[parallel][dynamic_graph][fault]") {
+    // The task waits for the group, the group's task for the graph, and so for the task.
+    thread_pool       pool(2);
+    dynamic_graph     graph(pool), other(pool);
+    std::atomic<int>  refused{0}, elsewhere{0}, ran{0};
+    std::atomic<bool> ended{false};
+    auto const inside = [&](std::size_t task_worker) {
+        if (pool.this_worker_index() != task_worker) elsewhere.fetch_add(1);
+        try {
+            graph.wait();
+        } catch (std::logic_error const&) {
+            refused.fetch_add(1);
+        }
+        other.add([&] { ran.fetch_add(1); });
+        other.wait();  // that one may be waited for
+    };
+    graph.add([&] {
+        auto const            self = pool.this_worker_index();
+        std::atomic<int>      begun{0};
+        sluice::task_group group(pool);
+        group.run([&, self] {
+            begun.store(1);
+            inside(self);
+            sluice::task_group lower(pool);
+            lower.run([&, self] { inside(self); });
+            lower.wait();
+        });
+        (void)test::eventually([&] { return begun.load() == 1; });  // by the other worker
+        group.wait();
+        ended.store(true);
+    });
+    CHECK(test::eventually([&] { return ended.load(); }));  // the caller has not helped
+    graph.wait();
+    CHECK(refused.load() == 2);
+    CHECK(elsewhere.load() >= 1);
+    CHECK(ran.load() == 2);
+    bool fine = false;  // afterwards it may be waited for in any task
+    pool.submit([&] {
+            sluice::task_group group(pool);
+            graph.add([&] { ran.fetch_add(1); });
+            group.run([&] { graph.wait(); });
+            group.wait();
+            fine = true;
+        }).get();
+    CHECK(fine);
+    CHECK(ran.load() == 3);
 }
 
 TEST_CASE("dynamic_graph: exceptions, cancel, handles of others, wait from inside, no memory", "[parallel][dynamic_graph][fault]") {

@@ -19,7 +19,7 @@
 /// Made inside is what f, and whatever was made inside and runs on any worker, gives to its own worker's pool meanwhile: tasks of groups
 /// (wherever the group was made), posts, futures, coroutines that are scheduled, pieces of loops, halves of parallel_invoke. They carry
 /// the region with them: a worker that runs one is in it, and waits there as f does. A future that its waiter runs itself runs where
-/// the waiter is.
+/// the waiter is; an item of a graph or a pipeline, where whoever works on that is.
 ///
 /// Not inside, and not run by a waiter inside: what other threads and timers submit, letters (post_on, broadcast; except the one that
 /// is waited for, so two workers may not wait for each other's letters inside), what goes to another pool. A coroutine that

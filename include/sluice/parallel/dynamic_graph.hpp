@@ -15,6 +15,7 @@
 ///                are counted, and so is one that no wait took. A closed pool: wait, or the destructor, works alone
 /// Example        examples/660_task_graph.cpp
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -23,6 +24,8 @@
 #include <memory>
 #include <mutex>
 #include <sluice/core/unique_function.hpp>
+#include <sluice/executor/detail/task.hpp>
+#include <sluice/executor/detail/worker.hpp>
 #include <sluice/executor/thread_pool.hpp>
 #include <sluice/parallel/detail/team.hpp>
 #include <span>
@@ -65,7 +68,7 @@ public:
         std::shared_ptr<data> data_;
     };
 
-    explicit dynamic_graph(thread_pool& pool) : team_(detail::team::make(pool)) {}
+    explicit dynamic_graph(thread_pool& pool) : team_(detail::team::make(pool)), id_(pool.internals().new_group_id()) {}
     dynamic_graph(dynamic_graph const&) = delete;
     dynamic_graph& operator=(dynamic_graph const&) = delete;
     ~dynamic_graph() {
@@ -103,10 +106,11 @@ public:
     void cancel() noexcept { over_.store(true, std::memory_order_relaxed); }                // (B)
 
     /// Until all tasks have ended or been dropped, those included that are added meanwhile; then rethrows the first exception.
-    /// The graph can be used again. Not from one of its own tasks, which would have to end first: std::logic_error.
+    /// The graph can be used again. Not from one of its own tasks, which would have to end first, nor from the tasks of a group that
+    /// was made inside one, on whichever worker they run: std::logic_error. What such a task waits for in another way (a future, a
+    /// stolen half of parallel_invoke) must not call it either, and is not found out on another thread.
     void wait() {
-        for (running const* r = running_here; r != nullptr; r = r->outer)
-            if (r->graph == this) throw std::logic_error("sluice: dynamic_graph: wait called from one of its tasks");
+        if (called_from_inside()) throw std::logic_error("sluice: dynamic_graph: wait called from one of its tasks");
         team_->wait();
         std::exception_ptr e;
         {
@@ -124,6 +128,34 @@ private:
         running const*       outer;
     };
     static inline thread_local running const* running_here = nullptr;
+
+    [[nodiscard]] bool called_from_inside() const noexcept {
+        for (running const* r = running_here; r != nullptr; r = r->outer)
+            if (r->graph == this) return true;
+        auto const* const me = detail::this_worker;
+        if (me == nullptr || me->lineage == nullptr) return false;
+        return std::find(me->lineage, me->lineage + detail::lineage_depth, id_) != me->lineage + detail::lineage_depth;
+    }
+
+    /// What groups that are made in a task remember.
+    class lineage {
+    public:
+        explicit lineage(std::uint64_t id) noexcept : ids_{id} {
+            if (me_ == nullptr) return;
+            if (me_->lineage != nullptr) std::copy_n(me_->lineage, detail::lineage_depth - 1, ids_ + 1);
+            outer_ = std::exchange(me_->lineage, ids_);
+        }
+        lineage(lineage const&) = delete;
+        lineage& operator=(lineage const&) = delete;
+        ~lineage() {
+            if (me_ != nullptr) me_->lineage = outer_;
+        }
+
+    private:
+        detail::worker* const me_ = detail::this_worker;
+        std::uint64_t const*  outer_ = nullptr;
+        std::uint64_t         ids_[detail::lineage_depth];
+    };
 
     static void follow(data& d, data* before) {
         if (before == nullptr) return;
@@ -146,6 +178,7 @@ private:
         if (d.f && !over_.load(std::memory_order_relaxed)) {                                // (B)
             running const here{this, running_here};
             running_here = &here;
+            lineage const ids(id_);
             try {
                 d.f();
             } catch (...) {
@@ -179,6 +212,7 @@ private:
     }
 
     detail::team::handle team_;
+    std::uint64_t const  id_;  // as a group's
     std::mutex           mutex_;
     std::exception_ptr   error_;
     std::atomic<bool>    over_{false};
