@@ -88,7 +88,7 @@ public:
         return from_new_slab(size, align);
     }
 
-    static void deallocate(void* p, std::size_t size, std::size_t align) noexcept {
+    [[gnu::always_inline]] static void deallocate(void* p, std::size_t size, std::size_t align) noexcept {
         if (size > task_slab::largest || align > __STDCPP_DEFAULT_NEW_ALIGNMENT__) {
             ::operator delete(p, std::align_val_t{align});
             return;
