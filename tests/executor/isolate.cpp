@@ -404,6 +404,53 @@ TEST_CASE("isolate: a task from another region that its waiter must run sees nei
     CHECK(ran == (behind ? 2 : 1));
 }
 
+TEST_CASE("wait_mode: what a wait runs beside is not below the group", "[executor][isolate][unit]") {
+    thread_pool               pool(1);
+    witness                   stranger;
+    std::optional<task_group> left;
+    door                      d;
+    pool.submit([&] {
+            task_group group(pool);
+            group.run([] {});
+            group.run([&] {  // the newest, so the first
+                pool.post([&] {
+                    left.emplace(pool);
+                    left->run([&] { stranger(); });
+                    d.open();
+                });
+                sync_wait([](door& x) -> task<void> { co_await x; }(d));
+            });
+            within const here;
+            group.wait();
+        }).get();
+    left->wait();
+    CHECK(stranger.nested.load() == 0);
+    CHECK(stranger.apart.load() == 1);
+}
+
+TEST_CASE("isolate: what lies below a group from outside is outside", "[executor][isolate][unit]") {
+    thread_pool pool(2);
+    witness     below;
+    bool        in_time = true;
+    pool.submit([&] {
+            std::atomic<bool> begun{false}, go{false};
+            task_group        group(pool);
+            group.run([&] {
+                task_group lower(pool);
+                lower.run([&] { below(); });
+                begun.store(true);
+                (void)test::eventually([&] { return go.load(); });
+            });
+            (void)test::eventually([&] { return begun.load(); });
+            within const here;
+            isolate([&] { in_time = group.wait_for(std::chrono::milliseconds(20)); });
+            go.store(true);
+        }).get();
+    CHECK_FALSE(in_time);
+    CHECK(below.nested.load() == 0);
+    CHECK(below.apart.load() == 1);
+}
+
 TEST_CASE("isolate: letters, and a queue that is full", "[executor][isolate][unit]") {
     thread_pool pool(1);
     witness     letter;
