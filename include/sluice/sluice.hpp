@@ -312,8 +312,10 @@
 #include <sluice/executor/metrics.hpp>
 #include <sluice/executor/observer.hpp>
 #include <sluice/executor/overload_signal.hpp>
+#include <sluice/executor/packaged_task.hpp>
 #include <sluice/executor/pin_thread.hpp>
 #include <sluice/executor/pool_scheduler.hpp>
+#include <sluice/executor/priority_pool.hpp>
 #include <sluice/executor/queue_wait_histogram.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/schedule.hpp>

@@ -77,8 +77,12 @@ public:
     /// It was never queued: destroys the callable; nobody will wait.
     void abandon() noexcept { drop_(this); }
     void discard(scheduler& pool) noexcept {
-        drop_(this);
         pool.count_discarded(1);
+        forsake(pool);
+    }
+    /// Nobody will run it.
+    void forsake(scheduler& pool) noexcept {
+        drop_(this);
         complete(pool);
     }
 
@@ -282,6 +286,8 @@ public:
 
 private:
     friend class thread_pool;
+    template <class F>
+    friend class packaged_task;
     future(detail::future_state<R>* s, detail::scheduler* p) noexcept : state_(s), pool_(p) {}
     void reset() noexcept {
         if (state_ != nullptr) std::exchange(state_, nullptr)->release();

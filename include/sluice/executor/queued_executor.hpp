@@ -29,6 +29,8 @@
 /// `concurrency` no more tickets than that are at the executor at once, and the others wait here, in order; without it, in the
 /// executor too, where a ticket keeps its place and tasks change theirs.
 ///
+/// Of its attributes, a task's worker and name mean nothing here: a ticket runs on any worker (priority_pool, thread_pool::post_on).
+///
 /// Every accepted task ends exactly once, and is destroyed once: run, expired (its callback is called instead), cancelled (by
 /// its stop_token, noticed when it would be next), or dropped (given up by the discipline, displaced by drop_oldest, or because
 /// the executor dropped tickets and has none left that could run it, or refused one while it had no other).

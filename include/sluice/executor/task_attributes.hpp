@@ -4,7 +4,7 @@
 /// @file
 /// task_attributes — what a task may say about itself to whatever stands in front of an executor.
 ///
-/// Use it for     the second argument of post where there is one: queued_executor, sized_lanes, admitted_executor
+/// Use it for     the second argument of post where there is one: priority_pool, queued_executor, admitted_executor, thread_pool
 /// Thread-safety  a value; any thread
 /// Complexity     O(1), no allocation; a stop_token that has a source is counted
 /// Units          priority 0 is the most urgent; cost in what the caller counts; times on the queue's clock
@@ -30,9 +30,9 @@ struct task_attributes {
     std::uint64_t    key = 0;                 ///< whose it is: the tenant of drr and wfq
     std::uint32_t    cost = 1;                ///< how much work it is: drr, wfq, the estimated wait, the lane
     time_point       expiry = no_deadline;    ///< of no use any more from then on, and then not begun; earliest_deadline
-    std::size_t      worker = any_worker;
+    std::size_t      worker = any_worker;     ///< thread_pool and priority_pool; a queue by itself has no workers
     std::stop_token  stop{};                  ///< not begun after a stop
-    std::string_view name{};                  ///< outlives the task: a literal
+    std::string_view name{};                  ///< for an admission_policy of one's own; outlives the task: a literal
 
     [[nodiscard]] item_attributes item() const noexcept {
         return {.tenant = key, .priority = priority, .cost = cost, .deadline = expiry};
