@@ -25,28 +25,28 @@ struct frame_memory_state {
     enum phase : std::uint8_t { fresh, keeping, ended };
 
     cell*        kept[classes]{};
-    std::uint8_t count[classes]{};
+    std::uint8_t room[classes]{};  // how many more are kept; none before the first and after the end
     phase        now = fresh;
 };
 
 class frame_memory {
 public:
-    static void* allocate(std::size_t size) {
+    [[gnu::always_inline]] static void* allocate(std::size_t size) {
         std::size_t const c = class_of(size);
         if (c >= classes) return ::operator new(size);
         if (cell* const kept = mine_.kept[c]) [[likely]] {
             mine_.kept[c] = kept->next;
-            --mine_.count[c];
+            ++mine_.room[c];
             return kept;
         }
         return ::operator new((c + 1) * grain);
     }
 
-    static void deallocate(void* p, std::size_t size) noexcept {
+    [[gnu::always_inline]] static void deallocate(void* p, std::size_t size) noexcept {
         std::size_t const c = class_of(size);
-        if (c >= classes || mine_.count[c] == most || !keeps()) [[unlikely]] return ::operator delete(p);
+        if (c >= classes || (mine_.room[c] == 0 && !begins())) [[unlikely]] return ::operator delete(p);
         mine_.kept[c] = ::new (p) cell{mine_.kept[c]};
-        ++mine_.count[c];
+        --mine_.room[c];
     }
 
 private:
@@ -58,22 +58,25 @@ private:
     struct at_thread_end {
         ~at_thread_end() {
             mine_.now = frame_memory_state::ended;
-            for (std::size_t c = 0; c < classes; ++c)
+            for (std::size_t c = 0; c < classes; ++c) {
+                mine_.room[c] = 0;
                 while (cell* const p = mine_.kept[c]) {
                     mine_.kept[c] = p->next;
                     ::operator delete(static_cast<void*>(p));
                 }
+            }
         }
         void arm() noexcept {}
     };
 
     static constexpr std::size_t class_of(std::size_t size) noexcept { return (size - 1) / grain; }
-    static bool keeps() noexcept { return mine_.now == frame_memory_state::keeping || begin(); }
-    [[gnu::noinline, gnu::cold]] static bool begin() noexcept {
-        if (mine_.now == frame_memory_state::ended) return false;
+    /// There is no room: true if that is because it is the thread's first frame.
+    [[gnu::noinline, gnu::cold]] static bool begins() noexcept {
+        if (mine_.now != frame_memory_state::fresh) return false;
         static thread_local at_thread_end end;
         end.arm();
         mine_.now = frame_memory_state::keeping;
+        for (auto& r : mine_.room) r = most;
         return true;
     }
 
