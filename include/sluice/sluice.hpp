@@ -300,6 +300,7 @@
 #include <sluice/executor/executor.hpp>
 #include <sluice/executor/export_metrics.hpp>
 #include <sluice/executor/export_trace.hpp>
+#include <sluice/executor/fork_join.hpp>
 #include <sluice/executor/future.hpp>
 #include <sluice/executor/hierarchical_dispatch.hpp>
 #include <sluice/executor/idle_policy.hpp>

@@ -128,6 +128,8 @@ template <class Promise>
 [[nodiscard]] std::stop_token const* stop_of(std::coroutine_handle<Promise> h) noexcept {
     if constexpr (std::derived_from<Promise, task_promise_base>)
         return h.promise().stop;
+    else if constexpr (requires { { h.promise().stop_pointer() } -> std::same_as<std::stop_token const*>; })
+        return h.promise().stop_pointer();  // fork_task's
     else
         return nullptr;
 }
