@@ -4,7 +4,8 @@
 /// @file
 /// fork_join, fork_task — recursion by coroutines, at the price of some functions' (parallel_invoke).
 ///
-/// Use it for     divide and conquer whose branches may also co_await: a fork costs about twice a parallel_invoke's
+/// Use it for     divide and conquer whose branches may also co_await: a fork costs two to three times what
+///                parallel_invoke's does (bench/forkjoin), half of when_all_on's
 /// Not for        children that run long without forking (when_all_on): who waits for a stolen one keeps its worker
 /// Thread-safety  a fork_task begins at once, on the thread that calls it, and goes on where what it awaits resumes it. Everything
 ///                that children do happens before fork_join gives their results
