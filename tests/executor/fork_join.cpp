@@ -260,6 +260,62 @@ TEST_CASE("fork_join: a child that its own worker resumes later", "[executor][fo
     CHECK(t.internals().done());
 }
 
+TEST_CASE("fork_join: a child that is stolen ends, suspends or throws at the thief's", "[executor][fork_join][unit]") {
+    enum how { ends, suspends, fails };
+    // The first child waits until a thief has begun the others, and the second until the first has ended.
+    struct meeting {
+        std::atomic<bool> stolen{false}, first_ended{false};
+        std::thread::id   here, there;
+        gate              g;
+    };
+    struct first_child {
+        static fork_task<int> run(fork_point, meeting& m) {
+            struct at_end {
+                meeting& of;
+                ~at_end() { of.first_ended.store(true); }
+            } const end{m};
+            m.here = std::this_thread::get_id();
+            while (!m.stolen.load()) std::this_thread::yield();
+            co_return 1;
+        }
+    };
+    struct second_child {
+        static fork_task<int> run(fork_point, meeting& m, how h) {
+            m.there = std::this_thread::get_id();
+            m.stolen.store(true);
+            while (!m.first_ended.load()) std::this_thread::yield();
+            for (int i = 0; i < 100; ++i) std::this_thread::yield();
+            if (h == suspends) co_await m.g;
+            if (h == fails) throw std::runtime_error("stolen");
+            co_return 2;
+        }
+    };
+    thread_pool pool(2);
+    for (how const h : {ends, suspends, fails}) {
+        for (int i = 0; i < 20; ++i) {
+            meeting    m;
+            auto const run = [&]() -> task<int> {
+                co_await sluice::schedule(pool);
+                try {
+                    auto const [a, b, c] = co_await fork_join(
+                        pool, [&](fork_point p) { return first_child::run(p, m); },
+                        [&](fork_point p) { return second_child::run(p, m, h); }, [&](fork_point p) { return number(p, 4); });
+                    co_return a + b + c;
+                } catch (std::runtime_error const&) {
+                    co_return -1;
+                }
+            };
+            std::thread opener([&] {
+                if (h == suspends) m.g.open_when_there();
+            });
+            int const got = sync_wait(run());
+            opener.join();
+            REQUIRE(got == (h == fails ? -1 : 7));
+            REQUIRE(m.here != m.there);
+        }
+    }
+}
+
 TEST_CASE("fork_join: wait_idle waits for all that was forked", "[executor][fork_join][unit]") {
     std::uint64_t got = 0;
     thread_pool   pool(3);
