@@ -37,6 +37,7 @@
 #include <sluice/core/unique_function.hpp>
 #include <sluice/sim/detail/event_heap.hpp>
 #include <sluice/sim/detail/event_store.hpp>
+#include <sluice/sim/detail/prefetch.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -359,6 +360,7 @@ private:
             ++events_run_;
             set_now(e.time);
             hole_ = true;
+            if (heap_.has_second()) detail::prefetch(&store_[heap_.second().place]);
             if (p.kind == one_shot)
                 run_one_shot(e.place);
             else

@@ -9,11 +9,12 @@
 /// Errors         reserve: std::bad_alloc, no effect then; the rest is noexcept
 /// Source         LaMarca, Ladner, JEA 1996, doi:10.1145/235141.235145 (degree and alignment)
 ///
-/// An entry is 16 bytes; the key, which only decides among equal times, lies beside, one for each place. A place therefore belongs
-/// to its entry until that has left the heap. The pairs (time, key) differ, so that the order of the events does not depend on the
-/// shape of the heap.
+/// An entry is 16 bytes; the key, which only decides among equal times, lies beside, one for each place. A place therefore
+/// belongs to its entry until that has left the heap. What one level of a descent compares was asked for a level before. The
+/// pairs (time, key) differ, so that the order of the events does not depend on the shape of the heap.
 
 #include <sluice/core/assert.hpp>
+#include <sluice/sim/detail/prefetch.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -49,6 +50,11 @@ public:
     [[nodiscard]] bool empty() const noexcept { return end_ == root; }
     [[nodiscard]] std::size_t size() const noexcept { return end_ - root; }
     [[nodiscard]] event_entry const& top() const noexcept { return entries_[root]; }
+
+    /// Whether second() has an answer; a small heap need not.
+    [[nodiscard]] bool has_second() const noexcept { return end_ >= degree * (root - 2) + degree; }
+    /// The one that is next if the top goes.
+    [[nodiscard]] event_entry const& second() const noexcept { return entries_[least_of_four(degree * (root - 2))]; }
 
     /// So that n pushes more cannot fail, of places below `places`.
     void reserve(std::size_t n, std::size_t places) {
@@ -121,22 +127,35 @@ private:
         return a.time < b.time;
     }
 
+    /// Without a branch on which it is: nobody could predict that.
+    [[nodiscard]] std::size_t least_of_four(std::size_t first) const noexcept {
+        auto const* const h = entries_.get() + first;
+        auto const a = h[0].time, b = h[1].time, c = h[2].time, d = h[3].time;
+        auto const left = std::min(a, b), right = std::min(c, d);
+        if (a == b || c == d || left == right) [[unlikely]]
+            return least_of(first, first + degree);
+        auto const of_left = static_cast<std::size_t>(b < a), of_right = 2 + static_cast<std::size_t>(d < c);
+        auto const mask = std::size_t{0} - static_cast<std::size_t>(right < left);
+        return first + (of_left ^ ((of_left ^ of_right) & mask));
+    }
+    [[nodiscard]] std::size_t least_of(std::size_t first, std::size_t last) const noexcept {
+        auto least = first;
+        while (++first < last)
+            if (earlier(entries_[first], entries_[least])) least = first;
+        return least;
+    }
+
     /// Puts e where position i or one of those below it was.
     void sink(std::size_t i, event_entry const& wanted) noexcept {
         auto const  e = wanted;  // it may lie in the heap
         auto* const heap = entries_.get();
         for (;;) {
             auto const first = degree * (i - 2);
-            auto       least = first;
-            if (first + degree <= end_) {
-                auto const left = earlier(heap[first + 1], heap[first]) ? first + 1 : first;
-                auto const right = earlier(heap[first + 3], heap[first + 2]) ? first + 3 : first + 2;
-                least = earlier(heap[right], heap[left]) ? right : left;
-            } else {
-                if (first >= end_) break;
-                for (auto child = first + 1; child < end_; ++child)
-                    if (earlier(heap[child], heap[least])) least = child;
-            }
+            if (first >= end_) break;
+            auto const below = degree * (first - 2);  // the children's children
+            if (below + degree * degree <= end_)
+                for (std::size_t k = 0; k < degree; ++k) prefetch(heap + below + k * degree);
+            auto const least = first + degree <= end_ ? least_of_four(first) : least_of(first, end_);
             if (!earlier(heap[least], e)) break;
             heap[i] = heap[least];
             i = least;

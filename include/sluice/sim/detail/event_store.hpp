@@ -8,7 +8,7 @@
 /// Complexity     O(1); a block of 1024 places is allocated where none is free, and used again until the end
 /// Errors         acquire: std::bad_alloc, or std::length_error beyond 2^32 places; no effect then. The rest is noexcept
 ///
-/// A place is one cache line on usual 64-bit targets. Its generation changes whenever what lies in it has been used up; a place
+/// A place is one cache line. Its generation changes whenever what lies in it has been used up; a place
 /// whose generations are all used is not used again, so that an old handle never means a new event.
 
 #include <cstddef>
@@ -27,7 +27,7 @@ using event_operation = void(void* storage, bool run);
 
 /// Generation is smaller in tests.
 template <class Generation>
-struct event_place {
+struct alignas(64) event_place {
     alignas(std::max_align_t) std::byte storage[event_bytes];
     event_operation* operation = nullptr;
     Generation       generation = 0;
