@@ -112,3 +112,34 @@ TEST_CASE("server_failures: the share of time up is that of the two means", "[si
     CHECK(sentence_of([&] { sim::server_failures(s, pool, sim::deterministic(5s), sim::deterministic(1s), 0, 0s); }) ==
           "sluice: server_failures: scan (> 0 ns) is 0");
 }
+
+TEST_CASE("server_failures: times that cannot be, and a pool without servers", "[sim][server_failures][unit]") {
+    struct script {  // draws what stands there, the last one for ever
+        std::vector<sluice::duration> times;
+        std::size_t                   next = 0;
+        sluice::duration operator()(sluice::xoshiro256ss&) { return times[std::min(next++, times.size() - 1)]; }
+    };
+    sim::simulation    s(1, {.max_events = 1000});
+    sim::server_pool<> pool(s, {.servers = 2});
+    CHECK(sentence_of([&] { sim::server_failures(s, pool, script{{5s, -1ns}}, sim::deterministic(1s)); }) ==
+          "sluice: simulation::after: delay is -1 ns: in the past, it is 0 ns already");
+    CHECK(s.pending() == 0);  // nothing of it is left
+    {
+        sim::server_failures trouble(s, pool, sim::deterministic(5s), script{{-1ns}});
+        CHECK(sentence_of([&] { s.run(); }) == "sluice: simulation::after: delay is -1 ns: in the past, it is 5000000000 ns already");
+        CHECK(pool.ready() == 2);
+    }
+    {
+        sim::server_failures endless(s, pool, sim::deterministic(0s), sim::deterministic(0s));
+        auto const           now = s.now();
+        auto const           r = s.run_for(1h);
+        CHECK(r.end == sim::run_end::event_limit);
+        CHECK(r.events == 1000);
+        CHECK(s.now() == now);
+    }
+    pool.request_size(0);
+    sim::server_pool<>   none(s, {.servers = 0});
+    sim::server_failures idle(s, none, sim::deterministic(5s), sim::deterministic(1s));
+    CHECK(s.run_for(1min).end == sim::run_end::horizon);
+    CHECK(idle.count() == 0);
+}

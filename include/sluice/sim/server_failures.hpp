@@ -7,7 +7,8 @@
 /// Use it for     asking what a policy does when machines fail: any pool with places(), fail(i) and restart(i)
 /// Thread-safety  that of its simulation: one thread
 /// Complexity     two events per failure; an allocation when the pool has got more places
-/// Errors         std::invalid_argument: scan <= 0. What the pool throws leaves the simulation's run
+/// Errors         std::invalid_argument: scan <= 0, a distribution that draws a negative time. What the pool throws leaves the
+///                simulation's run. Times that are always 0 do not let the clock go on: the run ends with run_end::event_limit
 /// Units          times to failure count from the moment a server was seen to be there, times to repair until its restart begins
 ///
 /// Each place has random streams of its own, so that a larger pool leaves the failures of the first servers as they were. New
@@ -41,15 +42,17 @@ public:
     server_failures(simulation& sim, Pool& pool, Up up, Down down, std::uint64_t entity = 0, duration scan = std::chrono::seconds(1))
         : sim_(sim), pool_(pool), up_(std::move(up)), down_(std::move(down)), entity_(entity) {
         sluice::detail::require_option(scan.count() > 0, "server_failures: scan (> 0 ns)", scan.count());
-        look();
-        scan_ = sim.every(scan, [this] { look(); });
+        try {
+            look();
+            scan_ = sim.every(scan, [this] { look(); });
+        } catch (...) {
+            cancel_all();
+            throw;
+        }
     }
     server_failures(server_failures const&) = delete;
     server_failures& operator=(server_failures const&) = delete;
-    ~server_failures() {
-        sim_.cancel(scan_);
-        for (auto const& s : servers_) sim_.cancel(s.next);
-    }
+    ~server_failures() { cancel_all(); }
 
     /// Servers that broke down.
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
@@ -60,6 +63,10 @@ private:
         event_handle next{};
     };
 
+    void cancel_all() {
+        sim_.cancel(scan_);
+        for (auto const& s : servers_) sim_.cancel(s.next);
+    }
     void look() {
         while (servers_.size() < pool_.places()) {
             auto const i = static_cast<std::uint32_t>(servers_.size());
