@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -192,6 +193,17 @@ TEST_CASE("arrivals: impossible parameters are named", "[sim][arrivals][unit]") 
           "sluice: diurnal_arrivals: profile (0 to 1000) is 1001");
     CHECK(sentence_of([] { sim::diurnal_arrivals({.peak = per_second(1), .profile = {1}, .period = 0h}); }) ==
           "sluice: diurnal_arrivals: period (> 0 ns) is 0");
+}
+
+TEST_CASE("arrivals: no process takes a rate that is none", "[sim][arrivals][unit]") {
+    for (double const bad : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(), 0., -1.}) {
+        INFO(bad);
+        auto const names_it = [](std::string const& said) { return said.starts_with("sluice: per_second") && said.size() > 20; };
+        CHECK(names_it(sentence_of([&] { sim::poisson_arrivals(per_second(bad)); })));
+        CHECK(names_it(sentence_of([&] { sim::deterministic_arrivals(per_second(bad)); })));
+        CHECK(names_it(sentence_of([&] { sim::mmpp_arrivals({{per_second(bad), 1s}}); })));
+        CHECK(names_it(sentence_of([&] { sim::diurnal_arrivals({.peak = per_second(bad), .profile = {1}}); })));
+    }
 }
 
 TEST_CASE("traffic: one call for each arrival, until it is stopped", "[sim][arrivals][unit]") {

@@ -18,6 +18,7 @@
 #include <sluice/sim/service_times.hpp>
 #include <sluice/sim/traffic.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <map>
@@ -29,6 +30,7 @@
 using namespace std::chrono_literals;
 namespace sim = sluice::sim;
 using sim::job_end;
+using sim::run_end;
 using sim::server_pool;
 using sluice::duration;
 using sluice::time_point;
@@ -215,6 +217,34 @@ TEST_CASE("server_pool: a failure takes the job along or gives it back", "[sim][
     pool.request_size(0);
     CHECK(pool.provisioned() == 0);
     CHECK_FALSE(pool.restart(0));
+}
+
+TEST_CASE("server_pool: with all servers down, or none, jobs wait and the run says that nothing is left", "[sim][server_pool][unit]") {
+    for (bool const none : {false, true}) {
+        sim::simulation s;
+        diary           d;
+        server_pool<>   pool(s, {.servers = none ? 0u : 2u, .capacity = 5, .on_failure = sim::after_failure::requeue}, d.writer());
+        for (std::uint64_t i = 0; i < 4; ++i) pool.submit(10ns, {.deadline = time_point(i == 3 ? 20ns : 1h)}, i);
+        if (!none) {
+            pool.fail(0);
+            pool.fail(1);
+        }
+        CHECK(pool.submit(10ns, {}, 4));
+        CHECK_FALSE(pool.submit(10ns, {}, 5));  // the queue is full
+        CHECK_FALSE(pool.available());
+        CHECK(s.run().end == run_end::drained);  // nothing will happen by itself: nobody waits for ever
+        CHECK(s.run_until(time_point(100ns)).end == run_end::drained);
+        CHECK(d.told.empty());
+        CHECK(pool.in_flight() == 5);
+        CHECK(pool.queued() == 5);
+        CHECK(pool.little().sojourns == pool.little().inside);
+        none ? pool.request_size(1) : static_cast<void>(pool.restart(0));
+        s.run();
+        CHECK(std::count(d.told.begin(), d.told.end(), 'd') == 4);
+        CHECK(d.told.find("3e") != std::string::npos);
+        CHECK(pool.in_flight() == 0);
+        CHECK(pool.little().sojourns == pool.little().inside);
+    }
 }
 
 TEST_CASE("server_pool: a slow server takes longer from its next job on", "[sim][server_pool][unit]") {
