@@ -29,7 +29,7 @@
 ///
 /// A model that asks for more and more events stops at the horizon of run_until, or at options.end. One whose time stands still (an
 /// event with delay 0 that asks for the next one) never gets there: it stops after max_events of one run, and run_end says which.
-/// The default is some minutes of work; give what the model may need. A callable that does not return is not stopped.
+/// The default is half a minute of such work and more; give what the model may need. A callable that does not return is not stopped.
 ///
 /// The events of a seed are the same on every compiler and machine, as long as the model itself takes no detour through
 /// floating-point numbers: arrivals and service times of this folder are integers from beginning to end.

@@ -51,8 +51,8 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return end_ - root; }
     [[nodiscard]] event_entry const& top() const noexcept { return entries_[root]; }
 
-    /// Whether second() has an answer; a small heap need not.
-    [[nodiscard]] bool has_second() const noexcept { return end_ >= degree * (root - 2) + degree; }
+    /// Whether second() has an answer: not that of a small heap, whose events lie in the cache anyhow.
+    [[nodiscard]] bool has_second() const noexcept { return end_ >= 1024; }
     /// The one that is next if the top goes.
     [[nodiscard]] event_entry const& second() const noexcept { return entries_[least_of_four(degree * (root - 2))]; }
 
@@ -127,12 +127,12 @@ private:
         return a.time < b.time;
     }
 
-    /// Without a branch on which it is: nobody could predict that.
+    /// Without a branch on which it is, nor (hence the single bars) one for each pair: nobody could predict the former.
     [[nodiscard]] std::size_t least_of_four(std::size_t first) const noexcept {
         auto const* const h = entries_.get() + first;
         auto const a = h[0].time, b = h[1].time, c = h[2].time, d = h[3].time;
         auto const left = std::min(a, b), right = std::min(c, d);
-        if (a == b || c == d || left == right) [[unlikely]]
+        if ((a == b) | (c == d) | (left == right)) [[unlikely]]
             return least_of(first, first + degree);
         auto const of_left = static_cast<std::size_t>(b < a), of_right = 2 + static_cast<std::size_t>(d < c);
         auto const mask = std::size_t{0} - static_cast<std::size_t>(right < left);
