@@ -89,3 +89,16 @@ TEST_CASE("multiply_divide: the quotient times the divisor gives the product bac
         }
     }
 }
+
+TEST_CASE("wide: the smaller of two, by the upper half first, the portable version too", "[core][wide][unit]") {
+    using sluice::detail::wide;
+    std::uint64_t const some[] = {0, 1, 2, UINT64_MAX >> 1, (UINT64_MAX >> 1) + 1, UINT64_MAX};
+    for (auto const a : some)
+        for (auto const b : some)
+            for (auto const c : some)
+                for (auto const d : some) {
+                    wide const x{a, b}, y{c, d}, least = y < x ? y : x;
+                    REQUIRE(sluice::detail::smaller(x, y) == least);
+                    REQUIRE(sluice::detail::smaller_portable(x, y) == least);
+                }
+}

@@ -2,10 +2,12 @@
 #pragma once
 
 /// @file
-/// multiply_wide, multiply_divide — the products of 64-bit numbers that need 128 bits, on every target.
+/// multiply_wide, multiply_divide, smaller — the products of 64-bit numbers that need 128 bits, and the smaller of two such, on
+/// every target.
 ///
 /// Thread-safety  any thread
-/// Complexity     one multiplication where the compiler has 128-bit integers; otherwise four, and 64 steps per division
+/// Complexity     one multiplication where the compiler has 128-bit integers; otherwise four, and 64 steps per division. smaller
+///                is meant to become conditional moves: for numbers whose order no processor can guess
 /// Errors         multiply_divide requires a divisor other than 0; a quotient beyond 64 bits stays at the largest one
 
 #include <sluice/core/assert.hpp>
@@ -79,6 +81,23 @@ enum class round_to { floor, ceiling };
     return up ? quotient + 1 : quotient;
 #else
     return multiply_divide_portable(a, b, divisor, rounding);
+#endif
+}
+
+/// As above, for compilers without a 128-bit integer.
+[[nodiscard]] constexpr wide smaller_portable(wide a, wide b) noexcept {
+    bool const second = (b.high < a.high) | ((b.high == a.high) & (b.low < a.low));
+    return {second ? b.high : a.high, second ? b.low : a.low};
+}
+
+[[nodiscard]] constexpr wide smaller(wide a, wide b) noexcept {
+#if defined(__SIZEOF_INT128__)
+    __extension__ using number = unsigned __int128;
+    auto const x = static_cast<number>(a.high) << 64 | a.low, y = static_cast<number>(b.high) << 64 | b.low;
+    auto const least = y < x ? y : x;
+    return {static_cast<std::uint64_t>(least >> 64), static_cast<std::uint64_t>(least)};
+#else
+    return smaller_portable(a, b);
 #endif
 }
 
