@@ -119,7 +119,7 @@ TEST_CASE("snapshot: no more versions than readers and one", "[core][snapshot][u
 }
 
 TEST_CASE("snapshot: a view keeps its reader on one version", "[core][snapshot][unit]") {
-    snapshot<std::vector<int>> s(std::vector{1, 2, 3});
+    snapshot<std::vector<int>> s(std::vector{1, 2, 3}), other(std::vector{9});
     auto                       r = s.reader();
     {
         auto const view = r.view();
@@ -140,6 +140,30 @@ TEST_CASE("snapshot: a view keeps its reader on one version", "[core][snapshot][
     };
     REQUIRE(r->at(index_after_change()) == 8);
     REQUIRE(r.get().empty());
+    // Views within views: the outermost one decides. A reader that has moved or let go has views as before.
+    auto moved = std::move(r);
+    for (int round = 1; round < 4; ++round) {
+        s.publish({round});
+        if (round == 2) moved.release();
+        auto const outer = moved.view();
+        s.publish({-round});
+        {
+            auto const inner = moved.view();
+            s.publish({0});
+            REQUIRE((*inner)[0] == round);
+        }
+        REQUIRE(moved.get()[0] == round);
+        REQUIRE(moved->at(0) == round);
+        REQUIRE(moved.stale());
+        REQUIRE((*outer)[0] == round);
+    }
+    REQUIRE(moved.get()[0] == 0);
+    moved = other.reader();
+    other.publish({10});
+    REQUIRE(moved.get()[0] == 10);
+    auto const last = moved.view();
+    other.publish({11});
+    REQUIRE(moved.get()[0] == 10);
 }
 
 TEST_CASE("snapshot: update publishes a changed copy, or nothing", "[core][snapshot][unit]") {

@@ -102,6 +102,21 @@ struct read_write : client<2, 1> {
         client::finish();
     }
 };
+/// A reader that looks at its own place meanwhile stays on one version, which is there, and moves on afterwards.
+struct pinned : client<2, 1> {
+    void thread(int i) {
+        if (i == 0) {
+            int const         v = read(0);
+            slot::place const& own = slot::pinned(cells[0], held[0]);
+            require(slot::is_current(held[0], own), "it stays");
+            require(held[0]->value.get() == v, "and is there");
+            if (!slot::is_current(held[0], s.watched())) held[0] = s.renew(cells[0]);
+            require(held[0]->value.get() >= v, "no reader goes back");
+        } else {
+            publish();
+        }
+    }
+};
 struct read_write_write : client<2, 1> {
     void thread(int i) {
         if (i == 0)
@@ -218,6 +233,7 @@ int main(int argc, char** argv) {
         .add<let_go_at_once>("read, release | publish, collect")
         .add<let_go>("read, release, read | publish")
         .add<recycle>("read2 | publish, publish again")
+        .add<pinned>("read, pin, look, move on | publish")
         .add<read_write_write>("read2 | publish2")
         .add<leaves>("read, leave | publish")
         .add<two_readers>("read | read | publish")

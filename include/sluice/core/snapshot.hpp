@@ -11,8 +11,8 @@
 /// Progress       get, view, release, version: wait-free, no lock and no allocation, also when the value has just changed.
 ///                Writers wait for each other, never for readers. reader() and the end of a reader lock a mutex that is
 ///                held for O(readers) steps and never while user code runs
-/// Complexity     get: two loads and a comparison; after a change an exchange, a load and a CAS more. publish: one
-///                allocation and O(readers). update: a copy of the value besides
+/// Complexity     get: what is current, loaded and compared with what the reader has; after a change an exchange, a load and a
+///                CAS more. publish: one allocation and O(readers). update: a copy of the value besides
 /// Errors         publish, update, reader(): what the allocation, T's copy or move or f throws, and then nothing has
 ///                changed. The rest is noexcept. A destructor of T that throws: std::terminate
 ///
@@ -177,16 +177,14 @@ class snapshot_view {
 public:
     snapshot_view(snapshot_view const&) = delete;
     snapshot_view& operator=(snapshot_view const&) = delete;
-    ~snapshot_view() { --reader_.views_; }
+    ~snapshot_view() { reader_.end_view(); }
 
     [[nodiscard]] T const& operator*() const noexcept { return value_; }
     [[nodiscard]] T const* operator->() const noexcept { return std::addressof(value_); }
 
 private:
     friend class snapshot_reader<T, Atom>;
-    explicit snapshot_view(snapshot_reader<T, Atom>& reader) noexcept : reader_(reader), value_(reader.get()) {
-        ++reader.views_;
-    }
+    explicit snapshot_view(snapshot_reader<T, Atom>& reader) noexcept : reader_(reader), value_(reader.get()) { reader.begin_view(); }
     snapshot_reader<T, Atom>& reader_;
     T const&                  value_;
 };
@@ -198,19 +196,21 @@ public:
     using view_type = snapshot_view<T, Atom>;
 
     /// Registers with the snapshot, which must outlive it. Allocates.
-    explicit snapshot_reader(snapshot<T, Atom>& home) : home_(&home), cell_(std::make_unique<cell>()) {
+    explicit snapshot_reader(snapshot<T, Atom>& home) : home_(&home), watch_(&home.slot_.watched()), cell_(std::make_unique<cell>()) {
         std::lock_guard const lock(home.mutex_);
         home.slot_.enlist(*cell_);
     }
     /// The other one is empty then, and may only be assigned to or end. Requires that it has no view.
     snapshot_reader(snapshot_reader&& other) noexcept
-        : home_(std::exchange(other.home_, nullptr)), held_(std::exchange(other.held_, nullptr)), cell_(std::move(other.cell_)) {
+        : home_(std::exchange(other.home_, nullptr)), watch_(std::exchange(other.watch_, nullptr)),
+          held_(std::exchange(other.held_, nullptr)), cell_(std::move(other.cell_)) {
         SLUICE_ASSERT(other.views_ == 0);
     }
     snapshot_reader& operator=(snapshot_reader&& other) noexcept {
         snapshot_reader taken(std::move(other));
         SLUICE_ASSERT(views_ == 0);
         std::swap(home_, taken.home_);
+        std::swap(watch_, taken.watch_);
         std::swap(held_, taken.held_);
         std::swap(cell_, taken.cell_);
         return *this;
@@ -255,12 +255,20 @@ private:
 
     [[nodiscard]] node const* now() noexcept {
         SLUICE_ASSERT(cell_ != nullptr);
-        if (views_ == 0) held_ = home_->slot_.read(*cell_, held_);
+        if (!slot::is_current(held_, *watch_)) [[unlikely]] held_ = home_->slot_.renew(*cell_);
         return held_;
     }
 
-    snapshot<T, Atom>*    home_;
-    node*                 held_ = nullptr;
+    void begin_view() noexcept {
+        if (views_++ == 0) watch_ = &slot::pinned(*cell_, held_);
+    }
+    void end_view() noexcept {
+        if (--views_ == 0) watch_ = &home_->slot_.watched();
+    }
+
+    snapshot<T, Atom>*          home_;
+    typename slot::place const* watch_;  // what get() compares with: the slot's, or while there is a view what the view keeps
+    node*                       held_ = nullptr;
     std::unique_ptr<cell> cell_;
     std::uint32_t         views_ = 0;
 };

@@ -5,8 +5,9 @@
 /// detail::hazard_slot — one current object, replaced by writers, that each reader keeps alive by a cell of its own.
 ///
 /// Use it for     snapshot
-/// Thread-safety  read, release: one thread per cell, with no lock. Everything else: under one lock of the caller's
-/// Progress       read, release: wait-free, and no more than an exchange, a load and a CAS when the object has changed
+/// Thread-safety  read, renew, release, pinned: one thread per cell, with no lock. is_current, watched, version: any thread.
+///                Everything else: under one lock of the caller's
+/// Progress       read, renew, release: wait-free, and no more than an exchange, a load and a CAS when the object has changed
 /// Complexity     collect: O(cells + objects that were replaced and are held). Nothing here allocates or frees
 /// Errors         none; noexcept
 /// Source         hazard pointers: Michael, IEEE TPDS 15(6), 2004, doi:10.1109/TPDS.2004.8
@@ -30,7 +31,7 @@ struct hazard_node {
 };
 
 // Ordering
-//   (A) hint     read: current_ relaxed; the object that the cell holds already, or look again in (B), (C)
+//   (A) hint     read: current_ relaxed, or (K); the object that the cell holds already, or look again in (B), (C)
 //   (B) choose   read: held_ exchange seq_cst; the cell gives up what it held                        -> read by (G), (H)
 //   (C) choose   read: current_ load seq_cst, after (B)
 //   (D) take     read: held_ CAS choosing -> object. Failure acquire: a collector has chosen, see (H). Success could be relaxed,
@@ -43,6 +44,7 @@ struct hazard_node {
 //   (I) version  replace: version_ store release, after (F)  -> version: acquire; who sees the number reads that object or
 //                a newer one
 //   (J) locked   current_ relaxed: only the lock's holder writes it
+//   (K) pinned   pinned_ relaxed: only the cell's reader writes it and looks there (A); an atomic only to be the same type
 //
 // No object is used after it was freed. Suppose a reader uses p, and a collector frees p, which was replaced before. The
 // reader took p in its last (D) or got it from a (H). From (H): p was current then, so the collector comes after that (H)
@@ -72,9 +74,12 @@ public:
     private:
         friend class hazard_slot;
         alignas(cache_line_size) Atom<void*> held_{nullptr};  // an object, nothing, or the cell itself: choosing
-        cell* next_ = nullptr;                                // these two belong to the lock
-        cell* previous_ = nullptr;
+        Atom<Node*> pinned_{nullptr};                         // the reader's own
+        cell*       next_ = nullptr;                          // these two belong to the lock
+        cell*       previous_ = nullptr;
     };
+    /// Where a reader looks whether what it holds is still the current one.
+    using place = Atom<Node*>;
 
     explicit hazard_slot(Node* first) noexcept : current_(first) {}
     hazard_slot(hazard_slot const&) = delete;
@@ -82,9 +87,26 @@ public:
 
     /// The current object, which the cell then holds. `held` is what it holds now: the last answer, or null.
     [[nodiscard]] Node* read(cell& c, Node* held) const noexcept {
-        Node* const now = current_.load(std::memory_order_relaxed);  // (A)
-        if (now == held) return held;
-        return choose(c);
+        return is_current(held, current_) ? held : renew(c);
+    }
+    /// The same in two, for a reader that keeps where it looks: watched(), or pinned() to go on with the object that it holds,
+    /// so that one comparison says whether it has changed and whether it may.
+    [[nodiscard]] static bool is_current(Node* held, place const& from) noexcept {
+        return from.load(std::memory_order_relaxed) == held;  // (A)
+    }
+    [[nodiscard]] [[gnu::noinline]] Node* renew(cell& c) const noexcept {
+        (void)c.held_.exchange(&c, std::memory_order_seq_cst);             // (B)
+        Node* const now = current_.load(std::memory_order_seq_cst);        // (C)
+        void*       seen = &c;
+        if (c.held_.compare_exchange_strong(seen, now, std::memory_order_acquire, std::memory_order_acquire))  // (D)
+            return now;
+        return static_cast<Node*>(seen);
+    }
+    [[nodiscard]] place const& watched() const noexcept { return current_; }
+    /// Requires that the cell holds `held`, and that it is not released while somebody looks here.
+    [[nodiscard]] static place const& pinned(cell& c, Node* held) noexcept {
+        c.pinned_.store(held, std::memory_order_relaxed);  // (K)
+        return c.pinned_;
     }
 
     /// The cell holds nothing any more.
@@ -139,15 +161,6 @@ public:
     }
 
 private:
-    [[nodiscard]] [[gnu::noinline]] Node* choose(cell& c) const noexcept {
-        (void)c.held_.exchange(&c, std::memory_order_seq_cst);             // (B)
-        Node* const now = current_.load(std::memory_order_seq_cst);        // (C)
-        void*       seen = &c;
-        if (c.held_.compare_exchange_strong(seen, now, std::memory_order_acquire, std::memory_order_acquire))  // (D)
-            return now;
-        return static_cast<Node*>(seen);
-    }
-
     [[nodiscard]] Node* held_by(cell& c) noexcept {
         void* seen = c.held_.load(std::memory_order_seq_cst);  // (G)
         if (seen != &c) return static_cast<Node*>(seen);
