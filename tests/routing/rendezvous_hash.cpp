@@ -226,6 +226,22 @@ TEST_CASE("rendezvous_hash: ties go to the smaller node, whoever came first", "[
     }
 }
 
+TEST_CASE("rendezvous_hash: the owner is the first of the ranking, however many nodes there are", "[routing][rendezvous_hash][unit]") {
+    names                                             p;
+    sluice::rendezvous_hash<std::string, ten_buckets> colliding;
+    for (int n = 1; n <= 70; ++n) {
+        p.add(test::node_name(n));
+        colliding.add(test::node_name(n));
+        for (auto const k : test::keys(100, test::seed())) {
+            std::array<node_index, 1> out{};
+            p.locate_n(hashed_key(k), out);
+            REQUIRE(p.locate(hashed_key(k)) == out[0]);
+            colliding.locate_n(hashed_key(k), out);
+            REQUIRE(colliding.locate(hashed_key(k)) == out[0]);
+        }
+    }
+}
+
 TEST_CASE("rendezvous_hash: indices are given again, the lowest first", "[routing][rendezvous_hash][unit]") {
     sluice::rendezvous_hash<int> p;
     for (int const node : {30, 10, 20}) p.add(node);

@@ -15,7 +15,7 @@
 ///                no effect. Look-ups are noexcept; with no node the answer is empty
 /// Units          weights are relative
 /// Source         Thaler, Ravishankar, ToN 1998, doi:10.1109/90.663936; weights: Schindelhauer, Schomaker, SPAA 2005,
-///                doi:10.1145/1073970.1074008
+///                doi:10.1145/1073970.1074008; scores: Dietzfelbinger et al., J. Algorithms 25, 1997, doi:10.1006/jagm.1997.0873
 /// Differs        −ln(u) / weight is computed and compared with integers alone: the order is the same on every machine. Equal
 ///                weights are ordered by hash, which is the same order without the logarithm
 ///
@@ -26,7 +26,6 @@
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/hash.hpp>
 #include <sluice/core/mix64.hpp>
-#include <sluice/routing/detail/bucket_draws.hpp>
 #include <sluice/routing/detail/exponential_race.hpp>
 #include <sluice/routing/detail/member_table.hpp>
 #include <sluice/routing/detail/weight.hpp>
@@ -35,6 +34,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <compare>
 #include <concepts>
 #include <cstddef>
@@ -169,8 +169,10 @@ private:
                              [this](runner const& r) { return r.speed == runners_.front().speed; });
     }
 
+    /// An odd number times the key, modulo 2^64: each node's scores of all keys are all numbers, each once; see Source. The key
+    /// is a hash already (hashed_key), and 64 bits of a product are cheap where 128 are not.
     [[nodiscard]] static std::uint64_t score(std::uint64_t key, std::uint64_t node_hash) noexcept {
-        return detail::folded(key ^ 0x2545F4914F6CDD1Du, node_hash);
+        return (key ^ 0x2545F4914F6CDD1Du) * node_hash;
     }
     [[nodiscard]] rank rank_of(hashed_key key, std::size_t position) const noexcept {
         auto const s = score(key.value, hashes_[position]);
@@ -183,28 +185,35 @@ private:
         for (std::size_t p = 1; p < hashes_.size(); ++p) best = std::min(best, rank_of(key, p));
         return best.position;
     }
-    struct lowest {
-        std::uint64_t score = UINT64_MAX;
-        std::size_t   position = 0;
-
-        void look(std::uint64_t s, std::size_t p) noexcept {  // two conditional moves
-            bool const lower = s < score;
-            position = lower ? p : position;
-            score = lower ? s : score;
-        }
-    };
-    /// The same for equal weights: two runs that do not wait for each other, without branches. Requires a node.
+    /// The same for equal weights, without a branch that cannot be guessed: which eight have the lowest score, then which of
+    /// them. Requires a node.
     [[nodiscard]] std::size_t lowest_score(hashed_key key) const noexcept {
-        lowest                     even{}, odd{};
+        constexpr std::size_t      width = 8;
         std::uint64_t const* const hashes = hashes_.data();
         std::size_t const          n = hashes_.size();
-        for (std::size_t p = 1; p < n; p += 2) {
-            even.look(score(key.value, hashes[p - 1]), p - 1);
-            odd.look(score(key.value, hashes[p]), p);
+        auto const                 at = [&](std::size_t p) { return score(key.value, hashes[p]); };
+        auto const                 lower = [](std::uint64_t a, std::uint64_t b) { return a < b ? a : b; };
+        std::uint64_t              lowest = UINT64_MAX;
+        std::size_t                from = 0;
+        auto const                 take = [&](std::uint64_t s, std::size_t p) {
+            from ^= (from ^ p) & (std::size_t{0} - (s < lowest ? 1u : 0u));  // gcc 12 makes a branch of a choice here
+            lowest = lower(s, lowest);
+        };
+        auto const                 look = [&](std::size_t p) {
+            take(lower(lower(lower(at(p), at(p + 1)), lower(at(p + 2), at(p + 3))),
+                                        lower(lower(at(p + 4), at(p + 5)), lower(at(p + 6), at(p + 7)))),
+                              p);
+        };
+        if (n >= 3 * width) {
+            std::size_t p = 0;
+            for (; p + width <= n; p += width) look(p);
+            if (p != n) look(n - width);  // some of them again: who was seen before stays in front
+            std::size_t place = from;
+            for (std::size_t i = width; i-- > 0;) place = at(from + i) == lowest ? from + i : place;
+            return place;
         }
-        if (n % 2 != 0) even.look(score(key.value, hashes[n - 1]), n - 1);
-        if (odd.score == even.score) return std::min(odd.position, even.position);
-        return odd.score < even.score ? odd.position : even.position;
+        for (std::size_t p = 0; p < n; ++p) take(at(p), p);
+        return from;
     }
 
     [[no_unique_address]] Hash hash_;
