@@ -65,10 +65,10 @@ static void run(char const* name, int per_second, fault f) {
     double const expected = model.mean_wait() ? model.mean_wait()->count() * 1e3 : 0;
     std::printf("%-21s  busy %3.0f %%  waits %4.0f ms, p99 %4lld ms, model", name, 100 * busy, mean,
                 static_cast<long long>(*waits.quantile(.99) / 1ms));
-    if (model.saturated()) std::printf(" no end: too few workers");
+    if (model.saturated()) std::printf(" no end: ");
     else std::printf(" %2.0f ms: ", expected);
     for (auto const kind : found) std::printf("%s%s", kind == found.front() ? "" : ", ", sluice::to_string(kind));
-    if (found.empty() && !model.saturated())
+    if (found.empty())
         std::printf("%s", mean > 2 * expected ? "not the tasks, something stops the workers" : "nothing");
     std::printf("\n");
 }

@@ -13,7 +13,9 @@
 /// Rules, each with its own grade: coordination_overhead > 0.5 is a bottleneck of coordination (tasks too small, or too many
 /// workers for the work). A queue more than ten times as deep as the mean of them all is a hot partition; where mean depths were
 /// not measured the depths of this moment are taken. Uneven busy times without a deep queue: a few long tasks. A low speed-up
-/// with little searching: the workers sleep, there is not enough work.
+/// with little searching: the workers sleep, there is not enough work. All workers busy for more than 95 % of the time and more
+/// than ten tasks waiting for each in the mean, little searching: too few workers for what comes. One look cannot tell a queue
+/// that grows from a large batch that will end; two can.
 
 #include <sluice/executor/detail/text.hpp>
 #include <sluice/executor/metrics.hpp>
@@ -25,7 +27,7 @@
 
 namespace sluice {
 
-enum class finding : std::uint8_t { coordination_bottleneck, hot_partition, uneven_work, too_little_work };
+enum class finding : std::uint8_t { coordination_bottleneck, hot_partition, uneven_work, too_little_work, too_few_workers };
 
 [[nodiscard]] constexpr char const* to_string(finding f) noexcept {
     switch (f) {
@@ -33,6 +35,7 @@ enum class finding : std::uint8_t { coordination_bottleneck, hot_partition, unev
         case finding::hot_partition: return "hot partition";
         case finding::uneven_work: return "uneven work";
         case finding::too_little_work: return "too little work";
+        case finding::too_few_workers: return "too few workers";
     }
     return "";
 }
@@ -42,6 +45,7 @@ struct triage_report {
     std::size_t          hottest = 0;   ///< the worker with the deepest queue
     double               overhead = 0;  ///< share of the time awake that went into looking for work
     double               depth_ratio = 1;
+    double               waiting = 0;   ///< tasks for each worker, in the mean
 
     [[nodiscard]] bool has(finding f) const noexcept {
         for (auto const x : findings)
@@ -62,12 +66,15 @@ struct triage_report {
         if (depth > most) most = depth, r.hottest = i;
     }
     if (total > 0) r.depth_ratio = most * static_cast<double>(m.workers.size()) / total;
+    if (total > 0) r.waiting = total / static_cast<double>(m.workers.size());
     if (r.overhead > 0.5) r.findings.push_back(finding::coordination_bottleneck);
     if (r.depth_ratio > 10) r.findings.push_back(finding::hot_partition);
     if (r.depth_ratio <= 10 && m.utilisation_variation().grade == grade::bad) r.findings.push_back(finding::uneven_work);
     bool any_busy = false;
     for (auto const& w : m.workers) any_busy = any_busy || w.busy.count() > 0;
     if (any_busy && r.overhead <= 0.5 && m.speedup_ratio().grade == grade::bad) r.findings.push_back(finding::too_little_work);
+    if (any_busy && r.overhead <= 0.5 && m.speedup_ratio().value > 0.95 && r.waiting > 10)
+        r.findings.push_back(finding::too_few_workers);
     return r;
 }
 
@@ -104,6 +111,10 @@ struct triage_report {
             out += " times the mean depth";
         } else if (f == finding::uneven_work) {
             out += ": some workers are busy much longer than others, and no queue is deep: long tasks";
+        } else if (f == finding::too_few_workers) {
+            out += ": all are busy, and ";
+            number(r.waiting);
+            out += " tasks wait for each";
         } else {
             out += ": the workers sleep";
         }
