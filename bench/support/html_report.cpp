@@ -470,16 +470,126 @@ section autoscaling_section() {
     return s;
 }
 
-section goodput_section(std::vector<goodput::curve> const& all) {
+/// What the family service measured at one load, medians over the rounds.
+struct live_load {
+    std::optional<double> goodput, least, most, served, p50_ms, p99_ms, waiting;
+};
+
+/// By subject, ours first, and by load as a multiple of the capacity.
+[[nodiscard]] std::vector<std::pair<std::string, std::map<double, live_load>>> live_loads(value const& results) {
+    std::vector<std::pair<std::string, std::map<double, live_load>>> all;
+    for (auto const& r : results["results"].array) {
+        if (r["family"].string != "service" || r["operation"].string != "load") continue;
+        std::string const& argument = r["argument"].string;
+        char* end = nullptr;
+        double const times = std::strtod(argument.c_str(), &end);
+        if (argument.empty() || *end != 0 || !(times > 0) || !std::isfinite(times)) continue;
+        std::string const& subject = r["subject"].string;
+        auto found = std::find_if(all.begin(), all.end(), [&](auto const& one) { return one.first == subject; });
+        if (found == all.end()) found = all.insert(ours(r) ? all.begin() : all.end(), {subject, {}});
+        auto& at = found->second[times];
+        auto const middle = number_at(r, "median");
+        auto const milliseconds = middle ? std::optional(*middle / 1000) : std::nullopt;
+        std::string const& metric = r["metric"].string;
+        if (metric == "goodput") at.goodput = middle, at.least = number_at(r, "min"), at.most = number_at(r, "max");
+        if (metric == "served_share") at.served = middle;
+        if (metric == "us_p50") at.p50_ms = milliseconds;
+        if (metric == "us_p99") at.p99_ms = milliseconds;
+        if (metric == "waiting") at.waiting = middle;
+    }
+    return all;
+}
+
+std::string live_goodput(value const* results) {
+    auto const all = results != nullptr ? live_loads(*results) : decltype(live_loads(*results)){};
+    std::string s = "<h3>Measured</h3>\n";
+    std::vector<svg::series> useful, tails;
+    double right = 1, top = 1, least = HUGE_VAL, most = 0;
+    constexpr double limit_ms = 50;
+    std::size_t others = 0;
+    html::table t{"Live, medians over the rounds",
+                  {"load, times capacity", "subject", "in time, times capacity", "least to most", "answered, share of what came",
+                   "p50, ms", "p99, ms", "most that waited"}, {}, 2};
+    auto const text = [](std::optional<double> const& x) { return x ? brief(*x) : std::string("–"); };
+    std::set<double> loads;
+    for (auto const& [name, curve] : all) {
+        int const colour = name == "unprotected" ? 1 : std::array{0, 2, 3, 4}[others++ % 4];  // 1 as in the model
+        svg::series one{name, {}, svg::drawn::line, colour}, tail = one;
+        for (auto const& [times, at] : curve) {
+            loads.insert(times);
+            right = std::max(right, times);
+            if (at.goodput) one.points.push_back({times, *at.goodput}), top = std::max(top, *at.goodput);
+            if (at.p99_ms && *at.p99_ms > 0) {
+                tail.points.push_back({times, *at.p99_ms});
+                least = std::min(least, *at.p99_ms), most = std::max(most, *at.p99_ms);
+            }
+        }
+        useful.push_back(std::move(one)), tails.push_back(std::move(tail));
+    }
+    auto const drawn = [](auto const& lines) {
+        return std::any_of(lines.begin(), lines.end(), [](auto const& line) { return !line.points.empty(); });
+    };
+    if (!drawn(useful) && !drawn(tails))
+        return s + html::absent(results == nullptr ? "No results were given, so nothing was measured: the model alone."
+                                                   : "The family “service” was not run, so nothing was measured: the model alone.");
+    for (double const times : loads)
+        for (auto const& [name, curve] : all)
+            if (auto const found = curve.find(times); found != curve.end()) {
+                auto const& at = found->second;
+                t.rows.push_back({plain(times), escape(name), text(at.goodput),
+                                  at.least && at.most ? brief(*at.least) + " to " + brief(*at.most) : "–",
+                                  at.served ? percent(*at.served) : "–", text(at.p50_ms), text(at.p99_ms), at.waiting ? plain(*at.waiting) : "–"});
+            }
+    s += html::paragraph(
+        "A live open-loop test: requests of some 500 µs for two workers arrive in bursts too, whether or not earlier ones have been "
+        "answered; in time is what is answered within 50 ms. The capacity is what the same process could do just before. Latencies are those of what was "
+        "served. “sluice” has deadlines and a bounded queue; “unprotected” is the same pool and “asio” Asio's, both accept everything.");
+    svg::series ideal{"ideal", {{0, 0}, {1, 1}, {right, 1}}, svg::drawn::line, 5};
+    ideal.points.resize(right > 1 ? 3 : 2);
+    std::string charts;
+    if (drawn(useful)) {
+        auto lines = useful;
+        lines.insert(lines.begin(), ideal);
+        svg::axis const useful_axis{"in time, times capacity", 0, top * 1.05};
+        charts += html::figure(svg::chart({"live-goodput", "Measured: load against goodput",
+                                           "Requests answered in time by offered load, one line for each subject; see the table."},
+                                          {"offered load, times capacity", 0, right}, useful_axis, lines),
+                               t.text());
+    }
+    if (drawn(tails)) {
+        html::table p99{"p99 of what was served, ms", {"load, times capacity"}};
+        for (auto const& [name, curve] : all) p99.head.push_back(name);
+        for (double const times : loads) {
+            std::vector<std::string> row{plain(times)};
+            for (auto const& [name, curve] : all) {
+                auto const found = curve.find(times);
+                row.push_back(found == curve.end() ? "–" : text(found->second.p99_ms));
+            }
+            p99.rows.push_back(std::move(row));
+        }
+        svg::axis const p99_axis{"p99 in ms, logarithmic", std::min(least, limit_ms) / 1.5, std::max(most, limit_ms) * 1.5, true};
+        auto lines = tails;
+        lines.insert(lines.begin(), {"limit: 50 ms", {{0, limit_ms}, {right, limit_ms}}, svg::drawn::line, 5});
+        charts += html::figure(svg::chart({"live-p99", "Measured: load against p99",
+                                           "The 99th percentile of the latency by offered load, logarithmic; see the table."},
+                                          {"offered load, times capacity", 0, right}, p99_axis, lines),
+                               drawn(useful) ? html::details("The same as a table", p99) : t.text());
+    }
+    return s + charts;
+}
+
+section goodput_section(value const* results, std::vector<goodput::curve> const& all) {
     section s{"goodput", "Load and goodput", {}};
+    s.body += live_goodput(results);
+    s.body += "<h3>The model</h3>\n";
     s.body += html::paragraph(
         "Computed in virtual time, 20 s for each load, with the library's own queue: requests come at random, the server needs a "
         "millisecond on average, "
         "clients leave after 100 ms. Useful is what is done by then. Without protection everybody waits, and the server works for clients "
         "that have left.");
     std::vector<svg::series> lines;
-    html::table t{"Useful work as a share of the capacity", {"load, times capacity"}};
-    html::table more{"What becomes of the requests", {"load", "policy", "useful", "served", "refused of what came", "p99, ms"}};
+    html::table t{"Model: useful work as a share of the capacity", {"load, times capacity"}};
+    html::table more{"Model: what becomes of the requests", {"load", "policy", "useful", "served", "refused of what came", "p99, ms"}};
     for (auto const& c : all) {
         svg::series one{c.name, {}, svg::drawn::line, std::array{1, 2, 0}[lines.size() % 3]};
         for (auto const& o : c.at) one.points.push_back({o.load, o.useful});
@@ -495,7 +605,7 @@ section goodput_section(std::vector<goodput::curve> const& all) {
         }
         t.rows.push_back(std::move(row));
     }
-    s.body += html::figure(svg::chart({"goodput-curve", "Load against goodput",
+    s.body += html::figure(svg::chart({"goodput-curve", "Model: load against goodput",
                                        "Useful work by offered load, with and without protection; the table below has the numbers."},
                                       {"offered load, times capacity", 0, 3}, {"useful work, times capacity", 0, 1.05}, lines),
                            t.text() + html::details("Served, refused, latency", more));
@@ -616,7 +726,7 @@ int make(std::map<std::string, std::string>& given) {
         else
             sections.push_back({"peers", "Beside others", html::absent("No results were given: cmake -P bench/run.cmake makes them.")});
         sections.push_back(latency_section(results ? &*results : nullptr, curves));
-        sections.push_back(goodput_section(curves));
+        sections.push_back(goodput_section(results ? &*results : nullptr, curves));
         sections.push_back(autoscaling_section());
         sections.push_back(recording ? stealing_section(*recording, true) : stealing_section(stealing::computed(4, 24, 7), false));
 
