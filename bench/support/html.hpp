@@ -66,7 +66,7 @@ struct table {
     std::size_t                           text_columns = 1;  ///< the first ones, aligned left; the others hold numbers
 
     [[nodiscard]] std::string text() const {
-        std::string s = "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"" + escape(caption) + "\"><table><caption>" +
+        std::string s = "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"" + escape(caption) + "\"><table><caption>" +
                         escape(caption) + "</caption>\n<thead><tr>";
         for (std::size_t i = 0; i < head.size(); ++i)
             s += (i < text_columns ? "<th scope=\"col\" class=\"t\">" : "<th scope=\"col\">") + escape(head[i]) + "</th>";
@@ -94,9 +94,11 @@ struct table {
 /// Where there is nothing to show: one sentence that says so.
 [[nodiscard]] inline std::string absent(std::string_view text) { return "<p class=\"absent\">" + escape(text) + "</p>\n"; }
 
-/// A chart and the same as a table.
-[[nodiscard]] inline std::string figure(std::string const& svg, std::string const& table_text) {
-    return "<figure>\n" + svg + table_text + "</figure>\n";
+/// A chart, which scrolls where it would be too small to read, and the same as a table.
+[[nodiscard]] inline std::string figure(std::string const& svg, std::string const& table_text, std::string_view caption = {}) {
+    std::string const above = caption.empty() ? std::string() : "<figcaption>" + escape(caption) + "</figcaption>\n";
+    return "<figure>\n" + above + "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"Chart\">" + svg + "</div>\n" +
+           table_text + "</figure>\n";
 }
 
 }  // namespace bench::html

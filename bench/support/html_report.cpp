@@ -300,10 +300,9 @@ section peers_section(value const& results) {
                 s.body += html::absent(title + ": no round left a number.") + t.text();
             else
                 s.body += html::figure(
-                    "<figcaption>" + escape(title) + "</figcaption>\n" +
-                        svg::bars({"bars-" + std::to_string(n++), title, "One bar for each subject; the table below has the numbers."},
-                                  label_of(*rows.front()), bars),
-                    html::details("The same as a table", t));
+                    svg::bars({"bars-" + std::to_string(n++), title, "One bar for each subject; the table below has the numbers."},
+                              label_of(*rows.front()), bars),
+                    html::details("The same as a table", t), title);
         }
     }
     return s;
@@ -538,12 +537,14 @@ std::string live_goodput(value const* results) {
                 auto const& at = found->second;
                 t.rows.push_back({plain(times), escape(name), text(at.goodput),
                                   at.least && at.most ? brief(*at.least) + " to " + brief(*at.most) : "–",
-                                  at.served ? percent(*at.served) : "–", text(at.p50_ms), text(at.p99_ms), at.waiting ? plain(*at.waiting) : "–"});
+                                  at.served ? percent(*at.served) : "–", text(at.p50_ms), text(at.p99_ms),
+                                  at.waiting ? plain(*at.waiting) : "–"});
             }
     s += html::paragraph(
         "A live open-loop test: requests of some 500 µs for two workers arrive in bursts too, whether or not earlier ones have been "
-        "answered; in time is what is answered within 50 ms. The capacity is what the same process could do just before. Latencies are those of what was "
-        "served. “sluice” has deadlines and a bounded queue; “unprotected” is the same pool and “asio” Asio's, both accept everything.");
+        "answered; in time is what is answered within 50 ms. The capacity is what the same process could do just before. "
+        "Latencies are those of what was served. “sluice” has deadlines and a bounded queue; “unprotected” is the same pool and “asio” "
+        "Asio's, both accept everything.");
     svg::series ideal{"ideal", {{0, 0}, {1, 1}, {right, 1}}, svg::drawn::line, 5};
     ideal.points.resize(right > 1 ? 3 : 2);
     std::string charts;

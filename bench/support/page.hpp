@@ -32,7 +32,8 @@ svg text.on { fill: var(--on); }
 .l5 { stroke: var(--s5); stroke-width: 5; opacity: .55; }
 .f0 { fill: var(--s0); } .f1 { fill: var(--s1); } .f2 { fill: var(--s2); } .f3 { fill: var(--s3); } .f4 { fill: var(--s4); }
 .f5 { fill: var(--s5); }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .9rem; margin: .4rem 0; }
+.scroll { overflow-x: auto; } @media screen and (max-width: 42rem) { .scroll > svg { min-width: 40rem; } }
+table { border-collapse: collapse; font-size: .9rem; margin: .4rem 0; }
 caption { text-align: left; color: var(--soft); padding-bottom: .2rem; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--rule); text-align: right; font-variant-numeric: tabular-nums; }
 td { white-space: nowrap; } th { font-weight: 600; } tbody th { font-weight: 400; } .t { text-align: left; }
@@ -58,7 +59,8 @@ footer { color: var(--soft); font-size: .9rem; padding-bottom: 3rem; }
   .stepping .steps { display: grid; } .stepping .frame:not(.now) { display: block; } }
 )css";
 
-/// Buttons and arrow keys; without it every frame is on the page. Before printing, what is folded is unfolded.
+/// Buttons and arrow keys; without it every frame is on the page. The tabulator key stops only where there is something to
+/// scroll. Before printing, what is folded is unfolded.
 inline constexpr char script[] = R"js(
 "use strict";
 for (const box of document.querySelectorAll(".stepper")) {
@@ -86,6 +88,12 @@ for (const box of document.querySelectorAll(".stepper")) {
   box.classList.add("stepping");
   show(0);
 }
+const stops = () => {
+  for (const box of document.querySelectorAll(".scroll")) box.tabIndex = box.scrollWidth > box.clientWidth ? 0 : -1;
+};
+stops();
+addEventListener("resize", stops);
+document.addEventListener("toggle", stops, true);
 addEventListener("beforeprint", () => {
   for (const d of document.querySelectorAll("details:not([open])")) { d.open = true; d.dataset.closed = ""; }
 });

@@ -195,7 +195,7 @@ struct bar {
     for (auto const& b : all) {
         most = std::max(most, b.most);
         least = std::min(least, b.least);
-        names = std::max(names, width_of(b.name) + 14);
+        names = std::max(names, width_of(b.name, 8) + 14);  // bold or with wide letters
     }
     bool const log = least > 0 && most / least > 60;
     constexpr double width = 720, row = 24, values = 76;

@@ -36,7 +36,8 @@ if(CASE STREQUAL "full")
     "95 % interval of the peak</text>" "not measured" "1 of 2 that were measured are met" "class=\"bad\">missed<" "class=\"good\">met<"
     "&lt;b&gt;odd &amp; &quot;quoted&quot;&lt;/b&gt;" "id=\"latency-0-t\"" "ns_per_item, logarithmic" "no round left a number"
     "Recorded from a real run: a fixture"
-    "“service” was not run, so nothing was measured: the model alone" "worker 1 steals task 1 from 0" "wake/pinned/x: wrong answer" "Quick mode"
+    "“service” was not run, so nothing was measured: the model alone" "worker 1 steals task 1 from 0"
+    "wake/pinned/x: wrong answer" "Quick mode"
     "class=\"fair\">fair<" "class=\"bad\">bad<")
   must_not_say("alert(1)</script>")
   make(${OUTPUT}/again.html ${everything})
@@ -129,6 +130,9 @@ elseif(CASE STREQUAL "browser")
   endif()
   if(NOT page MATCHES "class=\"stepper stepping\"" OR NOT page MATCHES "step 1 of 3: 1 µs: worker 0 takes task 0 from outside")
     message(FATAL_ERROR "the script has not run to its end")
+  endif()
+  if(NOT page MATCHES "class=\"scroll\" tabindex=\"-1\"")
+    message(FATAL_ERROR "the tabulator key stops where there is nothing to scroll")
   endif()
 else()
   message(FATAL_ERROR "no case ${CASE}")
