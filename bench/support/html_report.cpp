@@ -590,7 +590,8 @@ section goodput_section(value const* results, std::vector<goodput::curve> const&
         "that have left.");
     std::vector<svg::series> lines;
     html::table t{"Model: useful work as a share of the capacity", {"load, times capacity"}};
-    html::table more{"Model: what becomes of the requests", {"load", "policy", "useful", "served", "refused of what came", "p99, ms"}};
+    html::table more{"Model: what becomes of the requests",
+                     {"load", "policy", "useful", "served", "refused of what came", "p99, ms"}, {}, 2};
     for (auto const& c : all) {
         svg::series one{c.name, {}, svg::drawn::line, std::array{1, 2, 0}[lines.size() % 3]};
         for (auto const& o : c.at) one.points.push_back({o.load, o.useful});

@@ -8,7 +8,7 @@ namespace bench::page {
 
 inline constexpr char style[] = R"css(
 :root { color-scheme: light dark; --bg: #fbfbfa; --fg: #1b1d21; --soft: #5b616b; --rule: #d9dbdf; --box: #fff; --mark: #2563c9;
-  --s0: #2563c9; --s1: #b3470a; --s2: #0b7a4b; --s3: #7a3fb8; --s4: #a3194f; --s5: #8b929d; --on: #fff; --band: #2563c926; }
+  --s0: #2563c9; --s1: #b3470a; --s2: #0b7a4b; --s3: #7a3fb8; --s4: #a3194f; --s5: #868d98; --on: #fff; --band: #2563c926; }
 @media (prefers-color-scheme: dark) { :root { --bg: #15171b; --fg: #e7e9ec; --soft: #a5acb7; --rule: #363b44; --box: #1d2026;
   --mark: #86b2ff; --s0: #86b2ff; --s1: #ffac66; --s2: #5fd3a0; --s3: #c9a2ff; --s4: #ff8fb3; --s5: #808896; --on: #101215;
   --band: #86b2ff33; } }
@@ -29,7 +29,7 @@ svg text.on { fill: var(--on); }
 .l { fill: none; stroke-width: 2.2; stroke-linejoin: round; }
 .l0 { stroke: var(--s0); } .l1 { stroke: var(--s1); stroke-dasharray: 7 4; } .l2 { stroke: var(--s2); stroke-dasharray: 2 3; }
 .l3 { stroke: var(--s3); stroke-dasharray: 10 3 2 3; } .l4 { stroke: var(--s4); stroke-dasharray: 5 2; }
-.l5 { stroke: var(--s5); stroke-width: 5; opacity: .55; }
+.l5 { stroke: var(--s5); stroke-width: 5; }
 .f0 { fill: var(--s0); } .f1 { fill: var(--s1); } .f2 { fill: var(--s2); } .f3 { fill: var(--s3); } .f4 { fill: var(--s4); }
 .f5 { fill: var(--s5); }
 .scroll { overflow-x: auto; } @media screen and (max-width: 42rem) { .scroll > svg { min-width: 40rem; } }
@@ -53,7 +53,8 @@ button { font: inherit; color: var(--fg); background: var(--box);
 footer { color: var(--soft); font-size: .9rem; padding-bottom: 3rem; }
 @media print { :root { color-scheme: light; --bg: #fff; --fg: #000; --soft: #444; --rule: #bbb; --box: #fff; --mark: #1a4fa3; --s0: #1a4fa3;
     --s1: #a33f06; --s2: #0b6b43; --s3: #6a33a5; --s4: #8f1343; --s5: #888; --on: #fff; --band: #2563c926; }
-  body { font-size: 10.5pt; } nav, .controls, summary, .skip { display: none !important; } figure, tr { break-inside: avoid; }
+  body { font-size: 10.5pt; } nav, .controls, summary, .skip { display: none !important; } svg, tr { break-inside: avoid; }
+  figcaption { break-after: avoid; }
   h2, h3 { break-after: avoid; } .scroll { overflow: visible; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   details::details-content { content-visibility: visible; display: block; }
   .stepping .steps { display: grid; } .stepping .frame:not(.now) { display: block; } }
