@@ -132,6 +132,33 @@ TEST_CASE("priority_pool: a full queue refuses, drops, or runs on the caller; wa
     REQUIRE(ran == 6);
 }
 
+TEST_CASE("priority_pool: so many may wait for one worker", "[executor][priority_pool][unit]") {
+    std::atomic<int> ran{0};
+    auto const       task = [&ran] { ++ran; };
+    std::stop_source stop;
+    priority_pool    pool({.pool = {.workers = 1}, .worker_capacity = 2});
+    {
+        hold held(pool);
+        pool.post(task, {.worker = 0, .stop = stop.get_token()});
+        REQUIRE(pool.try_post(task, {.worker = 0}));
+        REQUIRE(pool.try_post(task, {.worker = 0}).reason == sluice::reject_reason::full);
+        REQUIRE(pool.try_post_for(10s, task, {.worker = 0}).reason == sluice::reject_reason::full);  // nobody waits for such a place
+        REQUIRE_THROWS_AS(pool.post(task, {.worker = 0}), sluice::task_rejected);
+        REQUIRE_THROWS_AS(pool.post(task, {.worker = 1}), std::out_of_range);
+        stop.request_stop();
+        held.let_go();
+    }
+    pool.wait_idle();
+    REQUIRE(ran == 1);  // the other one was stopped
+    pool.post([&] { pool.post(task, {.worker = 0}), pool.post(task, {.worker = 0}); }, {.worker = 0});  // places are given back
+    pool.wait_idle();
+    REQUIRE(ran == 3);
+    REQUIRE_THROWS_AS(priority_pool<>({.worker_capacity = 0}), std::invalid_argument);
+    pool.pool().post([&] {  // those that wait at the end give their places back, too
+        for (int i = 0; i < 2; ++i) pool.post(task, {.worker = 0});
+    });
+}
+
 TEST_CASE("priority_pool: shutdown that discards breaks the futures and accounts for every task", "[executor][priority_pool][unit]") {
     std::atomic<int>                 ran{0};
     std::vector<sluice::future<int>> results;

@@ -22,10 +22,12 @@
 /// What each attribute does: priority as the discipline has it (aging_priority: 0 first, and nobody waits for ever; with
 /// earliest_deadline the expiry orders, with drr and wfq the key shares); from its expiry on a task is not begun, on_expiry is called
 /// instead; stopped before it begins it is only destroyed; name is for those who look. A task for a certain worker does not wait
-/// here but in that worker's inbox, in the order of its letters: priority and capacity do not hold for it, and where there is no
-/// such worker post throws worker_absent. The order of each key's tasks is kept by a keyed_executor in front of this.
+/// here but in that worker's inbox, in the order of its letters: priority and the queue's capacity do not hold for it, worker_capacity
+/// does, always by refusing; where there is no such worker it throws worker_absent or std::out_of_range as the pool does. The order
+/// of each key's tasks is kept by a keyed_executor in front of this.
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/invalid.hpp>
 #include <sluice/executor/packaged_task.hpp>
 #include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/shutdown.hpp>
@@ -36,7 +38,11 @@
 #include <sluice/flow/push_result.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -45,19 +51,26 @@ namespace sluice {
 struct priority_pool_options {
     thread_pool_options     pool{};
     queued_executor_options queue{.capacity = 100'000};
+    std::size_t             worker_capacity = SIZE_MAX;  ///< most tasks that wait for one and the same certain worker; > 0
 };
+
+// Ordering
+//   (A) places  relaxed: the count alone decides who has a place; what a task sees is ordered by the inbox
 
 template <queue_discipline Discipline = aging_priority>
 class priority_pool {
 public:
     explicit priority_pool(priority_pool_options options = {}, Discipline discipline = Discipline{})
-        : pool_(std::move(options.pool)), queue_(pool_, std::move(options.queue), std::move(discipline)) {}
+        : worker_capacity_(checked(options.worker_capacity)), pool_(std::move(options.pool)),
+          queue_(pool_, std::move(options.queue), std::move(discipline)) {
+        if (worker_capacity_ != SIZE_MAX) letters_ = std::make_unique<std::atomic<std::size_t>[]>(pool_.max_workers());
+    }
 
-    /// As queued_executor::post; for a certain worker as thread_pool::post.
+    /// As queued_executor::post; for a certain worker as thread_pool::post, or task_rejected where too many wait for it.
     template <class F, class Expiry = detail::no_expiry>
     void post(F&& f, task_attributes const& a = {}, Expiry&& on_expiry = {}) {
-        if (a.worker == any_worker) queue_.post(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
-        else pool_.post(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
+        if (a.worker == any_worker) return queue_.post(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
+        if (auto const r = send(std::forward<F>(f), a, std::forward<Expiry>(on_expiry)); !r) throw task_rejected(r);
     }
     /// The same with a future; expired, stopped or dropped, the task leaves broken_task there.
     template <class F>
@@ -68,17 +81,21 @@ public:
         return result;
     }
 
-    /// As in queued_executor: never waits; waits for a place until then. For any worker: attributes.worker is not looked at.
+    /// As in queued_executor: never waits; waits for a place until then. For a place at a certain worker nobody waits. Throws as the
+    /// pool does where that worker is not.
     template <class F, class Expiry = detail::no_expiry>
     push_result try_post(F&& f, task_attributes const& a = {}, Expiry&& on_expiry = {}) {
+        if (a.worker != any_worker) return send(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
         return queue_.try_post(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
     }
     template <class F, class Expiry = detail::no_expiry>
     push_result try_post_until(time_point deadline, F&& f, task_attributes const& a = {}, Expiry&& on_expiry = {}) {
+        if (a.worker != any_worker) return send(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
         return queue_.try_post_until(deadline, std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
     }
     template <class F, class Expiry = detail::no_expiry>
     push_result try_post_for(duration d, F&& f, task_attributes const& a = {}, Expiry&& on_expiry = {}) {
+        if (a.worker != any_worker) return send(std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
         return queue_.try_post_for(d, std::forward<F>(f), a, std::forward<Expiry>(on_expiry));
     }
 
@@ -109,8 +126,54 @@ public:
     [[nodiscard]] queued_executor<thread_pool, Discipline>& queue() noexcept { return queue_; }
 
 private:
-    thread_pool                              pool_;
-    queued_executor<thread_pool, Discipline> queue_;
+    /// A place among those who wait for a worker, until the task begins or is given up.
+    class place {
+    public:
+        explicit place(std::atomic<std::size_t>& count) noexcept : count_(&count) {}
+        place(place&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+        place& operator=(place&&) = delete;
+        ~place() { give_up(); }
+        void give_up() noexcept {
+            if (count_ != nullptr) std::exchange(count_, nullptr)->fetch_sub(1, std::memory_order_relaxed);  // (A)
+        }
+
+    private:
+        std::atomic<std::size_t>* count_;
+    };
+    template <class F>
+    struct letter {
+        F                    f;
+        std::optional<place> here;
+        void                 operator()() {
+            here.reset();
+            std::move(f)();
+        }
+    };
+
+    static std::size_t checked(std::size_t worker_capacity) {
+        detail::require_option(worker_capacity > 0, "priority_pool_options::worker_capacity (> 0)", worker_capacity);
+        return worker_capacity;
+    }
+
+    template <class F, class Expiry>
+    push_result send(F&& f, task_attributes const& a, Expiry&& on_expiry) {
+        std::optional<place> here;
+        if (worker_capacity_ != SIZE_MAX && a.worker < pool_.max_workers()) {
+            auto& count = letters_[a.worker];
+            auto  n = count.load(std::memory_order_relaxed);                                         // (A)
+            do {
+                if (n >= worker_capacity_) return {.reason = reject_reason::full};
+            } while (!count.compare_exchange_weak(n, n + 1, std::memory_order_relaxed, std::memory_order_relaxed));  // (A)
+            here.emplace(count);
+        }
+        pool_.post(letter<std::decay_t<F>>{std::forward<F>(f), std::move(here)}, a, std::forward<Expiry>(on_expiry));
+        return {};
+    }
+
+    std::size_t                                 worker_capacity_;
+    std::unique_ptr<std::atomic<std::size_t>[]> letters_;  // before the pool, whose last tasks count there
+    thread_pool                                 pool_;
+    queued_executor<thread_pool, Discipline>    queue_;
 };
 
 }  // namespace sluice
