@@ -26,7 +26,7 @@ struct staff {
 
     void request(std::size_t n) {
         all.request(
-            n, [&](std::size_t i) { return std::make_unique<worker>(owner.internals(), i, options, 0); },
+            n, [&](std::size_t i) { return std::make_unique<worker>(owner.internals(), owner.internals(), i, options, 0); },
             [&](worker& w) {
                 if (until_failure-- == 0) throw std::runtime_error("no more threads");
                 started.push_back(w.index);
