@@ -4,8 +4,12 @@
 
 #include "support/catch.hpp"
 
+#include <sluice/executor/manual_executor.hpp>
+#include <sluice/executor/queued_executor.hpp>
 #include <sluice/executor/thread_pool.hpp>
+#include <sluice/flow/aging_priority.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -178,6 +182,25 @@ TEST_CASE("observer: several see the same, in order", "[executor][observer][unit
     CHECK(b.runs().count() == 2);
     b.decay();
     CHECK(b.waits().count() == 0);
+}
+
+TEST_CASE("observer: a task with attributes keeps them, and is seen under its name", "[executor][observer][unit]") {
+    diary                          seen;
+    std::vector<int>               order;
+    bool                           expired = false;
+    sluice::manual_executor        executor({.workers = 1});
+    sluice::queued_executor<sluice::manual_executor, sluice::aging_priority, sluice::manual_clock> queue(
+        executor, {.capacity = 10, .concurrency = 1}, sluice::aging_priority(), executor.clock());
+    auto watched = sluice::observe(queue, seen, executor.clock());
+    watched.post([&] { order.push_back(2); }, {.priority = 2, .name = "later"});
+    watched.post([&] { order.push_back(0), executor.spend(5ms); }, {.priority = 0, .name = "urgent"});
+    watched.post([&] { order.push_back(9); }, {.priority = 1, .expiry = executor.now() + 1ms, .name = "late"}, [&] { expired = true; });
+    executor.run_until_idle();
+    REQUIRE(order == std::vector<int>{0, 2});
+    REQUIRE(expired);
+    REQUIRE(seen.lines[0].starts_with("1 submit later"));
+    REQUIRE(std::count_if(seen.lines.begin(), seen.lines.end(), [](auto const& l) { return l.starts_with("3 dropped"); }) == 1);
+    REQUIRE(seen.lines.size() == 8);
 }
 
 TEST_CASE("observer: on a pool, every task that was announced ends once", "[executor][observer][stress]") {

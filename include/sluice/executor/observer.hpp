@@ -21,6 +21,8 @@
 /// on_finish(dropped), when it was destroyed without having run.
 
 #include <sluice/core/clock.hpp>
+#include <sluice/executor/executor.hpp>
+#include <sluice/executor/task_attributes.hpp>
 
 #include <atomic>
 #include <cstdint>
@@ -96,12 +98,15 @@ public:
     /// As executor.post(f). The name must outlive the task.
     template <class F>
     void post(F&& f, std::string_view name = {}) {
-        task_info const info{.name = name, .id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1,  // (stat)
-                             .submitted = clock_.now()};
-        observed_task<std::decay_t<F>> task(observer_, clock_, info, std::forward<F>(f));
-        observer_.on_submit(info);
-        task.announce();
-        executor_.post(std::move(task));
+        executor_.post(announced(std::forward<F>(f), name));
+    }
+    /// As executor.post(f, attributes, …), under attributes.name. A task that expires is said to be dropped.
+    template <class F, class... Expiry>
+        requires requires(Executor& e, detail::move_only_task t, task_attributes const& a, Expiry&&... x) {
+            e.post(std::move(t), a, std::forward<Expiry>(x)...);
+        }
+    void post(F&& f, task_attributes const& a, Expiry&&... on_expiry) {
+        executor_.post(announced(std::forward<F>(f), a.name), a, std::forward<Expiry>(on_expiry)...);
     }
 
     [[nodiscard]] bool on_worker() const noexcept
@@ -163,6 +168,16 @@ private:
         time_point                  submitted_;
         bool                        announced_ = false;  // and neither run nor dropped
     };
+
+    template <class F>
+    [[nodiscard]] observed_task<std::decay_t<F>> announced(F&& f, std::string_view name) {
+        task_info const info{.name = name, .id = last_id_.fetch_add(1, std::memory_order_relaxed) + 1,  // (stat)
+                             .submitted = clock_.now()};
+        observed_task<std::decay_t<F>> task(observer_, clock_, info, std::forward<F>(f));
+        observer_.on_submit(info);
+        task.announce();
+        return task;
+    }
 
     Executor&                   executor_;
     Observer&                   observer_;

@@ -21,10 +21,10 @@
 ///
 /// What each attribute does: priority as the discipline has it (aging_priority: 0 first, and nobody waits for ever; with
 /// earliest_deadline the expiry orders, with drr and wfq the key shares); from its expiry on a task is not begun, on_expiry is called
-/// instead; stopped before it begins it is only destroyed; name is for those who look. A task for a certain worker does not wait
-/// here but in that worker's inbox, in the order of its letters: priority and the queue's capacity do not hold for it, worker_capacity
-/// does, always by refusing; where there is no such worker it throws worker_absent or std::out_of_range as the pool does. The order
-/// of each key's tasks is kept by a keyed_executor in front of this.
+/// instead; stopped before it begins it is only destroyed; the name is for an observer: observe(pool, o).post(f, attributes). A task
+/// for a certain worker does not wait here but in that worker's inbox, in the order of its letters: priority and the queue's
+/// capacity do not hold for it, worker_capacity does, always by refusing; where there is no such worker it throws worker_absent or
+/// std::out_of_range as the pool does. The order of each key's tasks is kept by a keyed_executor in front of this.
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>

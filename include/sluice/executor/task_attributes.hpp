@@ -32,7 +32,7 @@ struct task_attributes {
     time_point       expiry = no_deadline;    ///< of no use any more from then on, and then not begun; earliest_deadline
     std::size_t      worker = any_worker;     ///< thread_pool and priority_pool; a queue by itself has no workers
     std::stop_token  stop{};                  ///< not begun after a stop
-    std::string_view name{};                  ///< for an admission_policy of one's own; outlives the task: a literal
+    std::string_view name{};                  ///< observed_executor; outlives the task: a literal
 
     [[nodiscard]] item_attributes item() const noexcept {
         return {.tenant = key, .priority = priority, .cost = cost, .deadline = expiry};
