@@ -26,7 +26,7 @@ struct thread_name {
     char                         text[longest + 1];
 
     thread_name(std::string const& name, std::size_t index) noexcept {
-        char      number[longest + 1];
+        char      number[24];  // a hyphen and 20 digits
         int const digits = std::snprintf(number, sizeof number, "-%lu", static_cast<unsigned long>(index));
         std::size_t const tail = digits > 0 && static_cast<std::size_t>(digits) <= longest ? static_cast<std::size_t>(digits) : 0;
         std::size_t const head = name.size() < longest - tail ? name.size() : longest - tail;
