@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 680 — unique client addresses in a log: how many pairs are shuffled, and what an estimate costs
 // Build:  c++ -std=c++20 -Iinclude examples/680_map_reduce.cpp -pthread
 // Run:    680_map_reduce [access.log ...]      the first word of each line is the client
@@ -69,6 +70,7 @@ int main(int count, char** paths) {
         },
         [](sluice::hyperloglog a, sluice::hyperloglog const& b) { return a.merge(b), a; }, 1);
     std::printf("%-12s %4.0f addresses, give or take %.1f %%\n", "HyperLogLog", sketch.estimate(), 100 * sketch.standard_error());
+    if (exact.pairs.empty()) return std::puts("There is no address."), 0;
     auto const  all = static_cast<double>(exact.pairs.size());
     std::size_t letters = 0;
     for (auto const& [address, requests] : exact.pairs) letters += address.size();

@@ -36,9 +36,9 @@ int main() {
         else std::printf("   %23.0f  %6.0f\n", minutes(*times.quantile(.5)), minutes(*times.quantile(.95)));
     }
     std::printf("\nRight: a fifth in series leaves %.2f of a thousand cores, and never more than %.0f. Wrong: that the others are lost.\n"
-                "They have other videos (Gustafson: the work of %.0f cores in the same time), and the best team is neither one core\n"
-                "nor all of them, but as many as the load leaves.\n",
-                sluice::amdahl(serial, cores), 1 / serial, sluice::gustafson(serial, cores));
+                "They have other videos, and the best team is neither one core nor all of them, but as many as the load leaves. (For one\n"
+                "video whose parallel part grows with the machine they do the work of %.0f: Gustafson. With half the serial part: %.2f.)\n",
+                sluice::amdahl(serial, cores), 1 / serial, sluice::gustafson(serial, cores), sluice::amdahl(serial / 2, cores));
 }
 // Expected output:
 //   cores a video  times as fast  videos at once  most an hour   minutes to the end, p50     p95
@@ -50,5 +50,5 @@ int main() {
 //            1000           4.98               1             3   77776 wait, and more each hour
 //
 //   Right: a fifth in series leaves 4.98 of a thousand cores, and never more than 5. Wrong: that the others are lost.
-//   They have other videos (Gustafson: the work of 800 cores in the same time), and the best team is neither one core
-//   nor all of them, but as many as the load leaves.
+//   They have other videos, and the best team is neither one core nor all of them, but as many as the load leaves. (For one
+//   video whose parallel part grows with the machine they do the work of 800: Gustafson. With half the serial part: 9.91.)

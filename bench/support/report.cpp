@@ -177,6 +177,7 @@ constexpr target targets[] = {
     {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "maglev", rule::at_most, 1},
     {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "jump_hash", rule::at_most, 50},
     {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "anchor_hash_2x", rule::at_most, 12},
+    {"placement", "lookup", "nodes:1000/throughput", "ns_per_lookup", "anchor_hash_2x_each", rule::at_most, 12},
     {"placement", "lookup", "nodes:100/throughput", "ns_per_lookup", "rendezvous_hash", rule::at_most, 100},
     {"placement", "read", "readers:2", "ns_per_lookup", "routing_table", rule::difference, 1, "bare"},
     {"balancer", "choose", "nodes:1000/threads:1", "ns_per_call", "static_stride", rule::at_most, 16},

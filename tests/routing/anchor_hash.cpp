@@ -134,6 +134,32 @@ TEST_CASE("anchor_hash: a look-up takes 1 + ln(capacity / size) hashes", "[routi
     }
 }
 
+TEST_CASE("anchor_hash: many keys at once go where each of them goes", "[routing][anchor_hash][property]") {
+    sluice::xoshiro256ss rng(test::seed());
+    for (std::uint32_t const capacity : {1u, 2u, 7u, 100u, 1000u}) {
+        anchor_hash<> buckets({.capacity = capacity, .working = capacity});
+        for (std::uint32_t working = capacity; working > 0; --working) {
+            if (working == capacity || working == 1 || working % 37 == 0) {
+                std::vector<hashed_key> keys;
+                for (auto n = sluice::uniform_below(rng, 400); keys.size() < n;) keys.emplace_back(rng());
+                std::vector<node_index> found(keys.size() + 1, capacity);
+                REQUIRE(buckets.locate_each(keys, found));
+                for (std::size_t i = 0; i < keys.size(); ++i) REQUIRE(found[i] == *buckets.locate(keys[i]));
+                REQUIRE(found.back() == capacity);  // no further than asked
+            }
+            for (;;) {
+                auto const b = static_cast<node_index>(sluice::uniform_below(rng, capacity));
+                if (!buckets.contains_index(b)) continue;
+                buckets.remove(b);
+                break;
+            }
+        }
+        node_index untouched = 77;
+        REQUIRE_FALSE(buckets.locate_each(std::vector{hashed_key(1)}, {&untouched, 1}));
+        REQUIRE(untouched == 77);
+    }
+}
+
 TEST_CASE("anchor_hash: a state carries over and answers alike", "[routing][anchor_hash][unit]") {
     anchor_hash          buckets({.capacity = 64, .working = 40});
     sluice::xoshiro256ss rng(3);

@@ -28,9 +28,12 @@
 #include <sluice/routing/hashed_key.hpp>
 #include <sluice/routing/node_index.hpp>
 
+#include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -131,6 +134,45 @@ public:
             left = place_[b].left;
         }
         return b;
+    }
+    /// The owners of many keys, faster than one by one where a good part of the buckets is gone: a processor cannot guess which keys
+    /// need how many draws, and here it need not. False, and nothing written, if no bucket works. Requires out.size() >= keys.size().
+    [[nodiscard]] bool locate_each(std::span<hashed_key const> keys, std::span<node_index> out) const noexcept
+        requires std::same_as<Draws, detail::bucket_draws>
+    {
+        SLUICE_ASSERT(out.size() >= keys.size());
+        if (working_ == 0) return false;
+        struct on_its_way {
+            std::uint32_t key, at, left;
+        };
+        constexpr std::size_t             block = 128;
+        std::array<on_its_way, block + 1> rest;  // of a block: those that are not there yet, and one that may be overwritten
+        for (std::size_t begin = 0; begin < keys.size(); begin += block) {
+            std::size_t const n = keys.size() - begin < block ? keys.size() - begin : block;
+            std::size_t       waiting = 0;
+            for (std::size_t i = 0; i < n; ++i) {
+                Draws const draws(keys[begin + i]);
+                auto const  b = draws.first(static_cast<std::uint32_t>(place_.size()));
+                auto const  left = place_[b].left;
+                out[begin + i] = b;
+                rest[waiting] = {static_cast<std::uint32_t>(i), draws.next(b, left), left};  // of no bucket it is 0
+                waiting += left != 0 ? 1 : 0;
+            }
+            while (waiting != 0) {  // each goes on by one place: a step along what holds a position since, or the next draw
+                std::size_t kept = 0;
+                for (std::size_t j = 0; j < waiting; ++j) {
+                    auto const w = rest[j];
+                    auto const here = place_[w.at];
+                    bool const follow = here.left >= w.left;
+                    auto const drawn = Draws(keys[begin + w.key]).next(w.at, here.left);
+                    out[begin + w.key] = w.at;
+                    rest[kept] = {w.key, follow ? here.successor : drawn, follow ? w.left : here.left};
+                    kept += follow || here.left != 0 ? 1 : 0;
+                }
+                waiting = kept;
+            }
+        }
+        return true;
     }
     template <routing_key<Hash> Key>
     [[nodiscard]] std::optional<node_index> pick(Key const& key) const noexcept {
