@@ -12,7 +12,8 @@
 ///
 /// Rules, each with its own grade: coordination_overhead > 0.5 is a bottleneck of coordination (tasks too small, or too many
 /// workers for the work). A queue more than ten times as deep as the mean of them all is a hot partition; where mean depths were
-/// not measured the depths of this moment are taken. Uneven busy times without a deep queue: a few long tasks. A low speed-up
+/// not measured the depths of this moment are taken; no ratio is above the number of workers, so it takes more than ten of them.
+/// Uneven busy times without a deep queue: a few long tasks. A low speed-up
 /// with little searching: the workers sleep, there is not enough work. All workers busy for more than 95 % of the time and more
 /// than ten tasks waiting for each in the mean, little searching: too few workers for what comes. One look cannot tell a queue
 /// that grows from a large batch that will end; two can.
