@@ -557,13 +557,14 @@ private:
     /// the pool may be idle.
     bool run_one_attached(worker& me) noexcept {
         if (!pause_.enter()) return false;
-        work const w = take_any(me);
+        std::uint64_t const voided = me.voided.load(std::memory_order_relaxed);             // (stat) its own
+        work const          w = take_any(me);
         if (w) {
             me.clock_in(worker::busy);
             run(me, w);
         }
         pause_.leave();
-        if (w) {
+        if (w || me.voided.load(std::memory_order_relaxed) != voided) {                     // (stat) see worker_life::next
             gate_.meet();
             notice_idle();
         }

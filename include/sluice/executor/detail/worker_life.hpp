@@ -319,6 +319,9 @@ protected:
             task_memory::flush();
             std::uint32_t const key = gate_.announce(searching);
             notice_idle();
+            // A look that came too late for what lay in the injector has counted a task for a moment: whoever ran that one may
+            // have found the pool busy because of it, and this worker was the last to change the counts.
+            std::uint64_t const voided = me.voided.load(std::memory_order_relaxed);         // (stat) its own
             std::uint32_t const marks = state_.load(std::memory_order_acquire);             // (E)
             bool const          over = (marks & pool_state::stopped) != 0;
             if (work const w = over || (marks & pool_state::paused) != 0 ? work{} : take_any(me)) {
@@ -326,6 +329,10 @@ protected:
                 if (last && gate_.sleepers_approx() != 0 && work_in_sight()) gate_.notify();
                 if (woken) pass_on();
                 return w;
+            }
+            if (me.voided.load(std::memory_order_relaxed) != voided) [[unlikely]] {         // (stat) its own
+                gate_.meet();                                                               // (F) as announce
+                notice_idle();
             }
             if (over) {
                 if (gate_.leave()) (void)gate_.end_search();
