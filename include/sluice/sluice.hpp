@@ -296,6 +296,7 @@
 #include <sluice/executor/async_semaphore.hpp>
 #include <sluice/executor/attached_thread.hpp>
 #include <sluice/executor/blocking_region.hpp>
+#include <sluice/executor/bulk.hpp>
 #include <sluice/executor/cpu_topology.hpp>
 #include <sluice/executor/executor.hpp>
 #include <sluice/executor/export_metrics.hpp>
