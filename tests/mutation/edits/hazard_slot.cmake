@@ -47,7 +47,8 @@ edit("the object is replaced in two steps" ${slot}
   [==[        Node* const old = current_.exchange(nullptr, std::memory_order_seq_cst);
         current_.store(next, std::memory_order_seq_cst);]==])
 edit("marks of the last collection count again" ${slot} [==[        ++collections_;]==] [==[        collections_ = 1;]==])
-edit("a reader never moves on" ${slot} [==[return is_current(held, current_) ?]==] [==[return held != nullptr ?]==])
+edit("a reader never moves on" ${slot} [==[return from.load(std::memory_order_relaxed) == held;]==]
+  [==[return held != nullptr;]==])
 edit("collect forgets what it keeps" ${slot} [==[                link = &n->hazard_next;]==]
   [==[                *link = n->hazard_next;]==])
 edit("a cell that leaves takes the next one with it" ${slot}

@@ -5,9 +5,9 @@
 /// detail::hazard_slot — one current object, replaced by writers, that each reader keeps alive by a cell of its own.
 ///
 /// Use it for     snapshot
-/// Thread-safety  read, renew, release, pinned: one thread per cell, with no lock. is_current, watched, version: any thread.
+/// Thread-safety  renew, release, pinned: one thread per cell, with no lock. is_current, watched, version: any thread.
 ///                Everything else: under one lock of the caller's
-/// Progress       read, renew, release: wait-free, and no more than an exchange, a load and a CAS when the object has changed
+/// Progress       is_current, renew, release: wait-free; renew is an exchange, a load and a CAS
 /// Complexity     collect: O(cells + objects that were replaced and are held). Nothing here allocates or frees
 /// Errors         none; noexcept
 /// Source         hazard pointers: Michael, IEEE TPDS 15(6), 2004, doi:10.1109/TPDS.2004.8
@@ -31,10 +31,10 @@ struct hazard_node {
 };
 
 // Ordering
-//   (A) hint     read: current_ relaxed, or (K); the object that the cell holds already, or look again in (B), (C)
-//   (B) choose   read: held_ exchange seq_cst; the cell gives up what it held                        -> read by (G), (H)
-//   (C) choose   read: current_ load seq_cst, after (B)
-//   (D) take     read: held_ CAS choosing -> object. Failure acquire: a collector has chosen, see (H). Success could be relaxed,
+//   (A) hint     is_current: current_ relaxed, or (K); the object that the cell holds already, or look again in (B), (C)
+//   (B) choose   renew: held_ exchange seq_cst; the cell gives up what it held                        -> read by (G), (H)
+//   (C) choose   renew: current_ load seq_cst, after (B)
+//   (D) take     renew: held_ CAS choosing -> object. Failure acquire: a collector has chosen, see (H). Success could be relaxed,
 //                it continues the release sequence of (B); gcc takes no failure order stronger than that of success
 //   (E) release  release: held_ store release; what was done with the object comes before it is freed -> read by (G), (H)
 //   (F) replace  current_ exchange seq_cst, and so release: the object was made before             -> read by (C)
@@ -85,15 +85,12 @@ public:
     hazard_slot(hazard_slot const&) = delete;
     hazard_slot& operator=(hazard_slot const&) = delete;
 
-    /// The current object, which the cell then holds. `held` is what it holds now: the last answer, or null.
-    [[nodiscard]] Node* read(cell& c, Node* held) const noexcept {
-        return is_current(held, current_) ? held : renew(c);
-    }
-    /// The same in two, for a reader that keeps where it looks: watched(), or pinned() to go on with the object that it holds,
-    /// so that one comparison says whether it has changed and whether it may.
+    /// Whether what the cell holds is still right: the last answer of renew, or null. A reader keeps where it looks: watched(), or
+    /// pinned() to go on with the object that it holds, so that one comparison says whether it has changed and whether it may.
     [[nodiscard]] static bool is_current(Node* held, place const& from) noexcept {
         return from.load(std::memory_order_relaxed) == held;  // (A)
     }
+    /// The current object, which the cell then holds.
     [[nodiscard]] [[gnu::noinline]] Node* renew(cell& c) const noexcept {
         (void)c.held_.exchange(&c, std::memory_order_seq_cst);             // (B)
         Node* const now = current_.load(std::memory_order_seq_cst);        // (C)
