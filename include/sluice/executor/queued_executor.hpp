@@ -262,7 +262,8 @@ public:
         for (std::uint64_t seen = 0;;) {
             if (deadline != time_point::max() && clock_.now() >= deadline) return result;
             if (may_be_the_only_one()) {
-                if (strand_frame::count(this) >= most_nested || isolated_here()) return result;
+                // In a region (executor/isolate.hpp) what is queued is from outside it.
+                if (strand_frame::count(this) >= most_nested || region_here() != nullptr) return result;
                 help();
                 result = offer(self, task, attributes);
             } else {
@@ -377,8 +378,6 @@ private:
     [[nodiscard]] static bool final(push_result const& r) noexcept {
         return r.reason == reject_reason::closed || r.reason == reject_reason::deadline;
     }
-    /// What is queued was not made inside the region that this worker is in (executor/isolate.hpp).
-    [[nodiscard]] static bool isolated_here() noexcept { return this_worker != nullptr && this_worker->isolated != nullptr; }
     [[nodiscard]] bool limited() const noexcept { return options_.concurrency != SIZE_MAX; }
     [[nodiscard]] bool tickets_are_short() const noexcept {
         return limited() || orphans_.load(std::memory_order_relaxed);  // (C)

@@ -202,7 +202,6 @@ private:
         if (parent.stop_possible()) parent_.emplace(std::move(parent), canceller{this});
     }
     // pending_: tasks:48 | waiters:16
-    static constexpr int           most_unwanted = 4;  // taken out of others' queues in vain by one wait
     static constexpr std::uint64_t waiter = 1;
     static constexpr std::uint64_t one = std::uint64_t{1} << 16;
     static constexpr bool awaited(std::uint64_t pending) noexcept { return pending % one != 0; }
@@ -210,10 +209,6 @@ private:
     struct member : detail::task {
         member(function f, void (*e)(member*, bool) noexcept, task_group& g) noexcept : task(f), group(&g), end(e) {
             for (int i = 0; i < detail::lineage_depth; ++i) ids[i] = g.lineage_[i];
-        }
-        [[nodiscard]] static detail::isolation* region_here() noexcept {
-            auto const* const me = detail::this_worker;
-            return me != nullptr ? me->isolated : nullptr;
         }
         void release(std::uint32_t n) noexcept {
             if (refs.load(std::memory_order_acquire) == n ||                                // (E) nobody else has one
@@ -227,7 +222,7 @@ private:
         std::atomic<std::uint32_t> refs{2};
         std::atomic<bool>          claimed{false};
         std::uint64_t              ids[detail::lineage_depth];
-        detail::isolation::reference region{region_here()};  // for those who run it without its place in the queue
+        detail::isolation::reference region{detail::region_here()};  // for those who run it without its place in the queue
     };
 
     template <class F>
@@ -412,32 +407,32 @@ private:
             if (pending_.load(std::memory_order_acquire) < one) return;                     // (A)
             if (me == nullptr || !help_own(*me, mode)) break;
         }
-        if (pending_.fetch_add(waiter, std::memory_order_seq_cst) >= one) {                 // (B)
-            int        unwanted_left = most_unwanted;
-            auto const done = [this] { return pending_.load(std::memory_order_acquire) < one; };  // (A)
-            auto const help_here = [&] { return detail::this_worker != nullptr && help(unwanted_left, mode); };
-            if (detail::worker* const me = mode == wait_mode::any ? pool_.here() : nullptr)
-                (void)pool_.wait_helping(*me, done, help_here);
-            else
-                pool_.wait_until(done, help_here);
-        }
-        pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
+        int        unwanted_left = detail::scheduler::most_unwanted;
+        auto const help_here = [&] { return detail::this_worker != nullptr && help(unwanted_left, mode); };
+        (void)as_waiter(mode, [&](detail::worker* any, auto const& done) {
+            return any != nullptr ? pool_.wait_helping(*any, done, help_here) : (pool_.wait_until(done, help_here), true);
+        });
     }
 
     /// The same with an end; false if it came first.
     bool join_until(std::chrono::steady_clock::time_point deadline, wait_mode mode) noexcept {
         using clock = std::chrono::steady_clock;
         if (deadline == clock::time_point::max()) return join(mode), true;
-        auto const done = [this] { return pending_.load(std::memory_order_acquire) < one; };  // (A)
-        if (done()) return true;
-        pending_.fetch_add(waiter, std::memory_order_seq_cst);                              // (B)
-        int        unwanted_left = most_unwanted;
+        if (pending_.load(std::memory_order_acquire) < one) return true;                    // (A)
+        int        unwanted_left = detail::scheduler::most_unwanted;
         auto const help_here = [&] {
             return detail::this_worker != nullptr && clock::now() < deadline && help(unwanted_left, mode);
         };
-        detail::worker* const me = mode == wait_mode::any ? pool_.here() : nullptr;
-        bool const ended = me != nullptr ? pool_.wait_helping(*me, done, help_here, deadline)
-                                         : pool_.wait_until(done, help_here, deadline);
+        return as_waiter(mode, [&](detail::worker* any, auto const& done) {
+            return any != nullptr ? pool_.wait_helping(*any, done, help_here, deadline) : pool_.wait_until(done, help_here, deadline);
+        });
+    }
+    /// wait(worker, done), counted as a waiter: the worker that may run any task, or null. Nothing if all is done already.
+    template <class Wait>
+    bool as_waiter(wait_mode mode, Wait wait) noexcept {
+        auto const done = [this] { return pending_.load(std::memory_order_acquire) < one; };  // (A)
+        bool const ended = pending_.fetch_add(waiter, std::memory_order_seq_cst) < one ||     // (B)
+                           wait(mode == wait_mode::any ? pool_.here() : nullptr, done);
         pending_.fetch_sub(waiter, std::memory_order_relaxed);                              // (B)
         return ended;
     }
@@ -492,7 +487,7 @@ private:
             ++me->help_depth;
             pool_.run_taken(*me, t);
             --me->help_depth;
-            unwanted_left = most_unwanted;
+            unwanted_left = detail::scheduler::most_unwanted;
             return true;
         }
         if (unwanted) --unwanted_left;

@@ -92,42 +92,27 @@ public:
 
     /// A worker waits for its own fork that was stolen: it helps the thief with what that fork forked, and nothing else.
     void join(worker& me, fork& f) noexcept {
-        for (std::uint32_t pauses = 0;;) {
-            if ((f.state.load(std::memory_order_acquire) & fork::done) != 0) return;        // (A)
-            if (help(me, f)) {
-                pauses = 0;
-            } else if (++pauses < 200) {
-                pauses < 100 ? cpu_relax() : std::this_thread::yield();
-            } else {
-                auto const key = joins_.prepare_wait();
-                if ((f.state.fetch_or(fork::awaited, std::memory_order_acq_rel) & fork::done) != 0 || help(me, f))  // (B)
-                    joins_.cancel_wait();
-                else
-                    joins_.commit_wait(key);
-                pauses = 150;
-            }
-        }
+        auto const done = [&] { return (f.state.load(std::memory_order_acquire) & fork::done) != 0; };  // (A)
+        auto const help_thief = [&] { return help(me, f); };
+        (void)look_then_sleep(done, help_thief, time_point::max(), [&] {
+            auto const key = joins_.prepare_wait();
+            if ((f.state.fetch_or(fork::awaited, std::memory_order_acq_rel) & fork::done) != 0 || help_thief())  // (B)
+                joins_.cancel_wait();
+            else
+                joins_.commit_wait(key);
+            return false;
+        });
     }
+
+    /// How many tasks a waiter takes out of others' queues in vain before it sleeps.
+    static constexpr int most_unwanted = 4;
 
     /// Blocks until done(), which is looked at again whenever notify_waiters() was called. A worker tries help() in
     /// between, which may do a piece of work and says whether it did.
     template <class Done, class Help>
     void wait_until(Done done, Help help) noexcept {
         event_count& events = this_worker != nullptr ? joins_ : outside_joins_;
-        for (std::uint32_t pauses = 0; !done();) {
-            if (help()) {
-                pauses = 0;
-            } else if (++pauses < 200) {
-                pauses < 100 ? cpu_relax() : std::this_thread::yield();
-            } else {
-                auto const key = events.prepare_wait();
-                if (done() || help())
-                    events.cancel_wait();
-                else
-                    sleep_on(events, key);
-                pauses = 150;
-            }
-        }
+        (void)look_then_sleep(done, help, time_point::max(), [&] { return sleep_unless(events, done, help, time_point::max()); });
     }
 
     /// The same with an end; false if the deadline came first.
@@ -154,41 +139,12 @@ public:
         int        unwanted_left = most_unwanted;
         auto const run_one = [&] { return help() || run_any_inside(me, unwanted_left); };
         if (me.isolated != nullptr || me.help_depth >= options_.help_depth)
-            return wait_in_joins(done, run_one, deadline, [&] { unwanted_left = most_unwanted; });
-        for (std::uint32_t pauses = 0; !done();) {
-            if (deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline) return done();
-            if (run_one()) {
-                pauses = 0;
-            } else if (++pauses < 200) {
-                pauses < 100 ? cpu_relax() : std::this_thread::yield();
-            } else {
-                helping_.fetch_add(1, std::memory_order_relaxed);                           // (K)
-                (void)joins_.prepare_wait();                                                // (K)
-                bool       called = false;
-                auto const key = gate_.announce(false);
-                work       w;
-                bool const may = !done() && may_take(me);
-                if (may) w = take_any(me);
-                if (may && !w) took(me);
-                if (w || done())
-                    called = gate_.leave();
-                else
-                    (void)gate_.sleep(key, deadline != time_point::max() ? &deadline : nullptr, called);
-                joins_.cancel_wait();
-                helping_.fetch_sub(1, std::memory_order_relaxed);                           // (K)
-                if (called) {  // somebody relies on it to look; it may have had enough
-                    (void)gate_.end_search();
-                    if (work_in_sight()) gate_.notify();
-                }
-                pass_on();
-                pauses = 150;
-                if (!w) continue;
-                pauses = 0;
-                run_inside(me, w);
-                took(me);
-            }
-        }
-        return true;
+            return look_then_sleep(done, run_one, deadline, [&] {
+                (void)sleep_unless(joins_, done, run_one, deadline);
+                unwanted_left = most_unwanted;
+                return false;
+            });
+        return look_then_sleep(done, run_one, deadline, [&] { return sleep_at_gate(me, done, deadline); });
     }
 
     /// Runs one queued task on the calling thread, whoever it is. Nothing in a paused pool; in a region only what is from inside it.
@@ -482,28 +438,56 @@ private:
         return true;
     }
 
-    /// How many tasks a waiter takes out of others' queues in vain before it sleeps.
-    static constexpr int most_unwanted = 4;
-
-    /// wait_until, with a deadline or without; refill() after each sleep.
-    template <class Done, class Help, class Refill>
-    bool wait_in_joins(Done done, Help help, time_point deadline, Refill refill) noexcept {
+    /// Until done(), or the deadline, and then it is false: help(), looks again for a while, then sleep(), which says whether it
+    /// has done a piece of work.
+    template <class Done, class Help, class Sleep>
+    static bool look_then_sleep(Done const& done, Help const& help, time_point deadline, Sleep const& sleep) noexcept {
         for (std::uint32_t pauses = 0; !done();) {
             if (deadline != time_point::max() && std::chrono::steady_clock::now() >= deadline) return done();
-            if (help()) {
+            if (help())
                 pauses = 0;
-            } else if (++pauses < 200) {
+            else if (++pauses < 200)
                 pauses < 100 ? cpu_relax() : std::this_thread::yield();
-            } else {
-                auto const key = joins_.prepare_wait();
-                if (done() || help())
-                    joins_.cancel_wait();
-                else
-                    (void)sleep_on(joins_, key, deadline);
-                refill();
-                pauses = 150;
-            }
+            else
+                pauses = sleep() ? 0 : 150;
         }
+        return true;
+    }
+    /// One sleep among those who wait for something that is being run. Always false, for look_then_sleep.
+    template <class Done, class Help>
+    bool sleep_unless(event_count& events, Done const& done, Help const& help, time_point deadline) noexcept {
+        auto const key = events.prepare_wait();
+        if (done() || help())
+            events.cancel_wait();
+        else
+            (void)sleep_on(events, key, deadline);
+        return false;
+    }
+    /// One sleep of a worker that may run any task; true if it has run one.
+    template <class Done>
+    bool sleep_at_gate(worker& me, Done const& done, time_point const& deadline) noexcept {
+        helping_.fetch_add(1, std::memory_order_relaxed);                                   // (K)
+        (void)joins_.prepare_wait();                                                        // (K)
+        bool       called = false;
+        auto const key = gate_.announce(false);
+        work       w;
+        bool const may = !done() && may_take(me);
+        if (may) w = take_any(me);
+        if (may && !w) took(me);
+        if (w || done())
+            called = gate_.leave();
+        else
+            (void)gate_.sleep(key, deadline != time_point::max() ? &deadline : nullptr, called);
+        joins_.cancel_wait();
+        helping_.fetch_sub(1, std::memory_order_relaxed);                                   // (K)
+        if (called) {  // somebody relies on it to look; it may have had enough
+            (void)gate_.end_search();
+            if (work_in_sight()) gate_.notify();
+        }
+        pass_on();
+        if (!w) return false;
+        run_inside(me, w);
+        took(me);
         return true;
     }
 

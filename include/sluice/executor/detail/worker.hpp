@@ -173,6 +173,9 @@ struct alignas(cache_line_size) worker {
 };
 
 inline constinit thread_local worker* this_worker = nullptr;
+
+/// The region of what runs here, on a worker; null where there is none.
+[[nodiscard]] inline isolation* region_here() noexcept { return this_worker != nullptr ? this_worker->isolated : nullptr; }
 /// The pool whose task this thread runs by try_run_one, being no worker of it.
 inline constinit thread_local work_queues* guest_of = nullptr;
 
