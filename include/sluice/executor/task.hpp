@@ -74,6 +74,7 @@ struct task_promise_base {
     std::coroutine_handle<> continuation;
     task_completion*        completion = nullptr;
     std::stop_token const*  stop = nullptr;  // the outermost awaiter's, which is there as long as the task runs
+    [[nodiscard]] std::stop_token const* stop_pointer() const noexcept { return stop; }
     std::exception_ptr      error;
 };
 
@@ -126,10 +127,8 @@ struct task_promise<void> : task_promise_base {
 /// The stop token that an awaiting coroutine has, or null.
 template <class Promise>
 [[nodiscard]] std::stop_token const* stop_of(std::coroutine_handle<Promise> h) noexcept {
-    if constexpr (std::derived_from<Promise, task_promise_base>)
-        return h.promise().stop;
-    else if constexpr (requires { { h.promise().stop_pointer() } -> std::same_as<std::stop_token const*>; })
-        return h.promise().stop_pointer();  // fork_task's
+    if constexpr (requires { { h.promise().stop_pointer() } -> std::same_as<std::stop_token const*>; })
+        return h.promise().stop_pointer();
     else
         return nullptr;
 }
