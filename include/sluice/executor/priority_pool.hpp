@@ -42,7 +42,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -126,10 +125,10 @@ public:
     [[nodiscard]] queued_executor<thread_pool, Discipline>& queue() noexcept { return queue_; }
 
 private:
-    /// A place among those who wait for a worker, until the task begins or is given up.
+    /// A place among those who wait for a worker, or none, until the task begins or is given up.
     class place {
     public:
-        explicit place(std::atomic<std::size_t>& count) noexcept : count_(&count) {}
+        explicit place(std::atomic<std::size_t>* count) noexcept : count_(count) {}
         place(place&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
         place& operator=(place&&) = delete;
         ~place() { give_up(); }
@@ -142,10 +141,10 @@ private:
     };
     template <class F>
     struct letter {
-        F                    f;
-        std::optional<place> here;
-        void                 operator()() {
-            here.reset();
+        F     f;
+        place here;
+        void  operator()() {
+            here.give_up();
             std::move(f)();
         }
     };
@@ -157,15 +156,16 @@ private:
 
     template <class F, class Expiry>
     push_result send(F&& f, task_attributes const& a, Expiry&& on_expiry) {
-        std::optional<place> here;
+        std::atomic<std::size_t>* taken = nullptr;
         if (worker_capacity_ != SIZE_MAX && a.worker < pool_.max_workers()) {
             auto& count = letters_[a.worker];
             auto  n = count.load(std::memory_order_relaxed);                                         // (A)
             do {
                 if (n >= worker_capacity_) return {.reason = reject_reason::full};
             } while (!count.compare_exchange_weak(n, n + 1, std::memory_order_relaxed, std::memory_order_relaxed));  // (A)
-            here.emplace(count);
+            taken = &count;
         }
+        place here(taken);
         pool_.post(letter<std::decay_t<F>>{std::forward<F>(f), std::move(here)}, a, std::forward<Expiry>(on_expiry));
         return {};
     }

@@ -13,10 +13,9 @@
 /// Rules, each with its own grade: coordination_overhead > 0.5 is a bottleneck of coordination (tasks too small, or too many
 /// workers for the work). A queue more than ten times as deep as the mean of them all is a hot partition; where mean depths were
 /// not measured the depths of this moment are taken; no ratio is above the number of workers, so it takes more than ten of them.
-/// Uneven busy times without a deep queue: a few long tasks. A low speed-up
-/// with little searching: the workers sleep, there is not enough work. All workers busy for more than 95 % of the time and more
-/// than ten tasks waiting for each in the mean, little searching: too few workers for what comes. One look cannot tell a queue
-/// that grows from a large batch that will end; two can.
+/// Uneven busy times without a deep queue: a few long tasks. A low speed-up with little searching: the workers sleep, there is
+/// not enough work. All workers busy for more than 95 % of the time and more than ten tasks waiting for each in the mean, little
+/// searching: too few workers for what comes. One look cannot tell a queue that grows from a large batch that will end; two can.
 
 #include <sluice/executor/detail/text.hpp>
 #include <sluice/executor/metrics.hpp>
@@ -73,9 +72,11 @@ struct triage_report {
     if (r.depth_ratio <= 10 && m.utilisation_variation().grade == grade::bad) r.findings.push_back(finding::uneven_work);
     bool any_busy = false;
     for (auto const& w : m.workers) any_busy = any_busy || w.busy.count() > 0;
-    if (any_busy && r.overhead <= 0.5 && m.speedup_ratio().grade == grade::bad) r.findings.push_back(finding::too_little_work);
-    if (any_busy && r.overhead <= 0.5 && m.speedup_ratio().value > 0.95 && r.waiting > 10)
-        r.findings.push_back(finding::too_few_workers);
+    if (any_busy && r.overhead <= 0.5) {
+        auto const speedup = m.speedup_ratio();
+        if (speedup.grade == grade::bad) r.findings.push_back(finding::too_little_work);
+        if (speedup.value > 0.95 && r.waiting > 10) r.findings.push_back(finding::too_few_workers);
+    }
     return r;
 }
 
