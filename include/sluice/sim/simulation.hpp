@@ -36,12 +36,12 @@
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
+#include <sluice/core/detail/prefetch.hpp>
 #include <sluice/core/mix64.hpp>
 #include <sluice/core/random.hpp>
 #include <sluice/core/unique_function.hpp>
 #include <sluice/sim/detail/event_heap.hpp>
 #include <sluice/sim/detail/event_store.hpp>
-#include <sluice/sim/detail/prefetch.hpp>
 
 #include <algorithm>
 #include <concepts>
@@ -364,7 +364,7 @@ private:
             ++events_run_;
             set_now(e.time);
             hole_ = true;
-            if (heap_.has_second()) detail::prefetch(&store_[heap_.second().place]);
+            if (heap_.has_second()) sluice::detail::prefetch_for_write(&store_[heap_.second().place]);
             if (p.kind == one_shot)
                 run_one_shot(e.place);
             else

@@ -19,6 +19,7 @@
 /// owners; `low` is how many bits it does not have.
 
 #include <sluice/core/assert.hpp>
+#include <sluice/core/detail/prefetch.hpp>
 
 #include <bit>
 #include <cstddef>
@@ -73,9 +74,7 @@ public:
         constexpr std::size_t ahead = 8;
         std::size_t           i = 0;
         for (; i + ahead < count; ++i) {
-#if defined(__GNUC__)
-            __builtin_prefetch(&lines_[bucket_of(keys[i + ahead].value)]);
-#endif
+            prefetch(&lines_[bucket_of(keys[i + ahead].value)]);
             found(i, find(keys[i].value, order_of(keys[i].value)));
         }
         for (; i < count; ++i) found(i, find(keys[i].value, order_of(keys[i].value)));

@@ -14,7 +14,7 @@
 /// pairs (time, key) differ, so that the order of the events does not depend on the shape of the heap.
 
 #include <sluice/core/assert.hpp>
-#include <sluice/sim/detail/prefetch.hpp>
+#include <sluice/core/detail/prefetch.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -154,7 +154,7 @@ private:
             if (first >= end_) break;
             auto const below = degree * (first - 2);  // the children's children
             if (below + degree * degree <= end_)
-                for (std::size_t k = 0; k < degree; ++k) prefetch(heap + below + k * degree);
+                for (std::size_t k = 0; k < degree; ++k) sluice::detail::prefetch_for_write(heap + below + k * degree);
             auto const least = first + degree <= end_ ? least_of_four(first) : least_of(first, end_);
             if (!earlier(heap[least], e)) break;
             heap[i] = heap[least];
