@@ -3,6 +3,7 @@
 #include <sluice/executor/pool_scheduler.hpp>
 #include <sluice/executor/thread_pool.hpp>
 
+#include "executor/receiver.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -20,42 +21,8 @@
 
 using sluice::get_scheduler;
 using sluice::thread_pool;
-using vocabulary = sluice::own_vocabulary;
-
-namespace {
-
-struct outcome {
-    std::atomic<int>          values{0}, errors{0}, stops{0}, on_pool{0};
-    thread_pool*              pool = nullptr;
-    std::stop_token           token;
-    std::exception_ptr        error;
-    void (*then)(void*) = nullptr;
-    void*                     with = nullptr;
-    [[nodiscard]] int all() const { return values.load() + errors.load() + stops.load(); }
-};
-
-struct receiver {
-    struct env {
-        outcome*        o;
-        std::stop_token query(vocabulary::get_stop_token_t) const noexcept { return o->token; }
-    };
-    void set_value() && noexcept {
-        outcome& o = *out;
-        if (o.pool != nullptr && o.pool->on_worker()) o.on_pool.fetch_add(1);
-        if (o.then != nullptr) o.then(o.with);
-        o.values.fetch_add(1);
-    }
-    void set_error(std::exception_ptr e) && noexcept {
-        out->error = std::move(e);
-        out->errors.fetch_add(1);
-    }
-    void set_stopped() && noexcept { out->stops.fetch_add(1); }
-    env  get_env() const noexcept { return {out}; }
-
-    outcome* out;
-};
-
-}  // namespace
+using test::outcome;
+using test::receiver;
 
 TEST_CASE("bulk: every index once, and the completion on a worker", "[executor][bulk][unit]") {
     for (std::size_t const workers : {1u, 2u, 4u, 6u}) {
@@ -64,7 +31,7 @@ TEST_CASE("bulk: every index once, and the completion on a worker", "[executor][
             outcome                       o;
             thread_pool                   pool(workers);
             o.pool = &pool;
-            auto op = sluice::bulk(get_scheduler(pool), n, [&](std::size_t i) { calls[i].fetch_add(1); }).connect(receiver{&o});
+            auto op = sluice::bulk(get_scheduler(pool), n, [&](std::size_t i) { calls[i].fetch_add(1); }).connect(receiver(o));
             op.start();
             pool.wait_idle();
             CHECK(o.values.load() == 1);
@@ -79,7 +46,7 @@ TEST_CASE("bulk: all workers take part", "[executor][bulk][unit]") {
     outcome     o;
     std::latch  all(6);  // each index waits for every other one
     thread_pool pool(6);
-    auto op = sluice::bulk(get_scheduler(pool), 6, [&](std::size_t) { all.arrive_and_wait(); }).connect(receiver{&o});
+    auto op = sluice::bulk(get_scheduler(pool), 6, [&](std::size_t) { all.arrive_and_wait(); }).connect(receiver(o));
     op.start();
     pool.wait_idle();
     CHECK(o.values.load() == 1);
@@ -92,7 +59,7 @@ TEST_CASE("bulk: the first exception ends it", "[executor][bulk][unit]") {
     auto op = sluice::bulk(get_scheduler(pool), 1000, [&](std::size_t i) {
                   calls.fetch_add(1);
                   if (i == 3) throw std::runtime_error("three");
-              }).connect(receiver{&o});
+              }).connect(receiver(o));
     op.start();
     pool.wait_idle();
     REQUIRE(o.errors.load() == 1);
@@ -102,7 +69,7 @@ TEST_CASE("bulk: the first exception ends it", "[executor][bulk][unit]") {
 
     outcome     many;
     thread_pool four(4);
-    auto each = sluice::bulk(get_scheduler(four), 100, [](std::size_t) { throw 1; }).connect(receiver{&many});
+    auto each = sluice::bulk(get_scheduler(four), 100, [](std::size_t) { throw 1; }).connect(receiver(many));
     each.start();
     four.wait_idle();
     CHECK(many.errors.load() == 1);
@@ -122,7 +89,7 @@ TEST_CASE("bulk: stops before, while queued, and during", "[executor][bulk][unit
     thread_pool pool(1);
     auto const  count = [&](std::size_t) { calls.fetch_add(1); };
     first.request_stop();
-    auto a = sluice::bulk(get_scheduler(pool), 10, count).connect(receiver{&before});
+    auto a = sluice::bulk(get_scheduler(pool), 10, count).connect(receiver(before));
     a.start();
     CHECK(before.stops.load() == 1);
 
@@ -131,7 +98,7 @@ TEST_CASE("bulk: stops before, while queued, and during", "[executor][bulk][unit
         go.wait();
     });
     busy.wait();
-    auto b = sluice::bulk(get_scheduler(pool), 0, count).connect(receiver{&queued});
+    auto b = sluice::bulk(get_scheduler(pool), 0, count).connect(receiver(queued));
     b.start();
     CHECK(queued.all() == 0);
     second.request_stop();
@@ -143,7 +110,7 @@ TEST_CASE("bulk: stops before, while queued, and during", "[executor][bulk][unit
     auto c = sluice::bulk(get_scheduler(pool), 1000, [&](std::size_t i) {
                  calls.fetch_add(1);
                  if (i == 4) third.request_stop();
-             }).connect(receiver{&during});
+             }).connect(receiver(during));
     c.start();
     pool.wait_idle();
     CHECK(during.stops.load() == 1);
@@ -152,7 +119,7 @@ TEST_CASE("bulk: stops before, while queued, and during", "[executor][bulk][unit
 
     auto d = sluice::bulk(get_scheduler(pool), 5, [&](std::size_t i) {
                  if (i == 4) fourth.request_stop();
-             }).connect(receiver{&late});
+             }).connect(receiver(late));
     d.start();
     pool.wait_idle();
     CHECK(late.values.load() == 1);  // nothing was left to begin
@@ -169,7 +136,7 @@ TEST_CASE("bulk: a pool that ends", "[executor][bulk][unit]") {
         go.wait();
     });
     busy.wait();
-    auto lost = sluice::bulk(get_scheduler(pool), 10, count).connect(receiver{&dropped});
+    auto lost = sluice::bulk(get_scheduler(pool), 10, count).connect(receiver(dropped));
     lost.start();
     std::thread ender([&] { (void)pool.shutdown(sluice::shutdown_mode::discard); });
     bool const  discards = test::eventually([&] { return pool.internals().discards(); });
@@ -178,7 +145,7 @@ TEST_CASE("bulk: a pool that ends", "[executor][bulk][unit]") {
     CHECK(discards);
     CHECK(dropped.stops.load() == 1);
     CHECK(dropped.all() == 1);
-    auto late = sluice::bulk(get_scheduler(pool), 10, count).connect(receiver{&refused});
+    auto late = sluice::bulk(get_scheduler(pool), 10, count).connect(receiver(refused));
     late.start();
     REQUIRE(refused.errors.load() == 1);
     CHECK_THROWS_AS(std::rethrow_exception(refused.error), sluice::pool_closed);
@@ -194,7 +161,7 @@ TEST_CASE("bulk: the operation may be destroyed in its completion", "[executor][
     for (int round = 0; round < 50; ++round) {
         outcome     o;
         thread_pool pool(round % 4 == 0 ? 6 : 3);
-        auto* const op = new operation(sluice::bulk(get_scheduler(pool), 20, nothing{}).connect(receiver{&o}));
+        auto* const op = new operation(sluice::bulk(get_scheduler(pool), 20, nothing{}).connect(receiver(o)));
         o.with = op;
         o.then = [](void* v) { delete static_cast<operation*>(v); };
         op->start();
@@ -211,7 +178,7 @@ TEST_CASE("bulk: one array for more than four tickets, else nothing", "[executor
         pool.post_bulk(workers, [&](std::size_t) { all.arrive_and_wait(); });
         pool.wait_idle();
         auto const before = test::allocations::total();
-        auto       op = sluice::bulk(get_scheduler(pool), 100, [](std::size_t) {}).connect(receiver{&o});
+        auto       op = sluice::bulk(get_scheduler(pool), 100, [](std::size_t) {}).connect(receiver(o));
         auto const connected = test::allocations::total();
         CHECK(connected - before == (workers > 4 ? 1 : 0));
         op.start();

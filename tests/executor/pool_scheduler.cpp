@@ -2,6 +2,7 @@
 #include <sluice/executor/pool_scheduler.hpp>
 #include <sluice/executor/thread_pool.hpp>
 
+#include "executor/receiver.hpp"
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
@@ -22,41 +23,11 @@
 using sluice::get_scheduler;
 using sluice::pool_scheduler;
 using sluice::thread_pool;
+using test::outcome;
+using test::receiver;
 using vocabulary = sluice::own_vocabulary;
 
 namespace {
-
-struct outcome {
-    std::atomic<int> values{0}, errors{0}, stops{0}, on_pool{0};
-    thread_pool*     pool = nullptr;
-    std::stop_token  token;
-    std::exception_ptr error;
-    [[nodiscard]] int all() const { return values.load() + errors.load() + stops.load(); }
-};
-
-/// Written by hand, and movable only.
-struct receiver {
-    struct env {
-        outcome*        o;
-        std::stop_token query(vocabulary::get_stop_token_t) const noexcept { return o->token; }
-    };
-    explicit receiver(outcome& o) : out(&o) {}
-    receiver(receiver&&) = default;
-
-    void set_value() && noexcept {
-        if (out->pool != nullptr && out->pool->on_worker()) out->on_pool.fetch_add(1);
-        out->values.fetch_add(1);
-    }
-    void set_error(std::exception_ptr e) && noexcept {
-        out->error = std::move(e);
-        out->errors.fetch_add(1);
-    }
-    void set_stopped() && noexcept { out->stops.fetch_add(1); }
-    env  get_env() const noexcept { return {out}; }
-
-    outcome*             out;
-    std::unique_ptr<int> owned = nullptr;
-};
 
 /// Without an environment.
 struct bare {

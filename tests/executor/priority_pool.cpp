@@ -6,6 +6,7 @@
 #include <sluice/flow/earliest_deadline.hpp>
 
 #include "support/catch.hpp"
+#include "support/pools.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -13,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <future>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -22,40 +22,18 @@
 using namespace std::chrono_literals;
 using sluice::overflow;
 using sluice::priority_pool;
+using test::hold;
 
 static_assert(sluice::executor<priority_pool<>>);
-
-namespace {
-
-/// Keeps the only worker until it is let go, so that what is posted meanwhile waits.
-template <class Pool>
-class hold {
-public:
-    explicit hold(Pool& pool) {
-        std::promise<void> begun;
-        auto               here = begun.get_future();
-        pool.pool().post([held = go_.get_future(), b = std::move(begun)]() mutable {
-            b.set_value();
-            held.wait();
-        });
-        here.wait();
-    }
-    void let_go() { go_.set_value(); }
-
-private:
-    std::promise<void> go_;
-};
-
-}  // namespace
 
 TEST_CASE("priority_pool: priorities, also with futures", "[executor][priority_pool][unit]") {
     std::vector<std::uint32_t> order;
     priority_pool              pool({.pool = {.workers = 1}});
-    hold                       held(pool);
+    hold                       held(pool.pool(), 1);
     for (std::uint32_t const p : {2u, 0u, 1u, 2u, 0u}) pool.post([&order, p] { order.push_back(p); }, {.priority = p});
     auto last = pool.submit([&order] { return order.size(); }, {.priority = 3});
     REQUIRE(pool.size_approx() == 6);
-    held.let_go();
+    held.release();
     REQUIRE(last.get() == 5);
     pool.wait_idle();
     REQUIRE(order == std::vector<std::uint32_t>{0, 0, 1, 2, 2});
@@ -69,7 +47,7 @@ TEST_CASE("priority_pool: expiry, stop, and a certain worker", "[executor][prior
     std::size_t       where = 9;
     std::stop_source  stop;
     priority_pool     pool({.pool = {.workers = 1}});
-    hold              held(pool);
+    hold              held(pool.pool(), 1);
     auto const        soon = sluice::steady_clock().now() + 1ms;
     pool.post([&] { ++ran; }, {.expiry = soon}, [&] { ++expired; });
     auto stopped = pool.submit([&] { ++ran; }, {.stop = stop.get_token()});
@@ -78,7 +56,7 @@ TEST_CASE("priority_pool: expiry, stop, and a certain worker", "[executor][prior
     stop.request_stop();
     while (sluice::steady_clock().now() < soon) {
     }
-    held.let_go();
+    held.release();
     REQUIRE_THROWS_AS(stopped.get(), sluice::broken_task);
     pool.wait_idle();
     REQUIRE(where == 0);
@@ -96,14 +74,14 @@ TEST_CASE("priority_pool: a full queue refuses, drops, or runs on the caller; wa
     auto const       task = [&ran] { ++ran; };
     {
         priority_pool pool({.pool = {.workers = 1}, .queue = {.capacity = 2, .when_full = overflow::reject}});
-        hold          held(pool);
+        hold          held(pool.pool(), 1);
         pool.post(task);
         pool.post(task);
         REQUIRE_THROWS_AS(pool.post(task), sluice::task_rejected);
         REQUIRE_THROWS_AS(pool.submit(task), sluice::task_rejected);
         REQUIRE_FALSE(pool.try_post(task));
         REQUIRE_FALSE(pool.try_post_for(1ms, task));
-        held.let_go();
+        held.release();
         REQUIRE(pool.try_post_for(10s, task));
         auto const end = pool.shutdown();
         REQUIRE(end.rejected == 4);
@@ -113,20 +91,20 @@ TEST_CASE("priority_pool: a full queue refuses, drops, or runs on the caller; wa
     REQUIRE(ran == 3);
     {
         priority_pool pool({.pool = {.workers = 1}, .queue = {.capacity = 1, .when_full = overflow::caller_runs}});
-        hold          held(pool);
+        hold          held(pool.pool(), 1);
         pool.post(task);
         pool.post(task);  // here
         REQUIRE(ran == 4);
-        held.let_go();
+        held.release();
     }  // the destructor runs what waits
     REQUIRE(ran == 5);
     {
         priority_pool pool({.pool = {.workers = 1}, .queue = {.capacity = 1, .when_full = overflow::drop_oldest}});
-        hold          held(pool);
+        hold          held(pool.pool(), 1);
         auto          first = pool.submit(task);
         pool.post(task);
         REQUIRE_THROWS_AS(first.get(), sluice::broken_task);
-        held.let_go();
+        held.release();
         REQUIRE(pool.shutdown().dropped == 1);
     }
     REQUIRE(ran == 6);
@@ -138,7 +116,7 @@ TEST_CASE("priority_pool: so many may wait for one worker", "[executor][priority
     std::stop_source stop;
     priority_pool    pool({.pool = {.workers = 1}, .worker_capacity = 2});
     {
-        hold held(pool);
+        hold held(pool.pool(), 1);
         pool.post(task, {.worker = 0, .stop = stop.get_token()});
         REQUIRE(pool.try_post(task, {.worker = 0}));
         REQUIRE(pool.try_post(task, {.worker = 0}).reason == sluice::reject_reason::full);
@@ -146,7 +124,7 @@ TEST_CASE("priority_pool: so many may wait for one worker", "[executor][priority
         REQUIRE_THROWS_AS(pool.post(task, {.worker = 0}), sluice::task_rejected);
         REQUIRE_THROWS_AS(pool.post(task, {.worker = 1}), std::out_of_range);
         stop.request_stop();
-        held.let_go();
+        held.release();
     }
     pool.wait_idle();
     REQUIRE(ran == 1);  // the other one was stopped
@@ -163,10 +141,10 @@ TEST_CASE("priority_pool: shutdown that discards breaks the futures and accounts
     std::atomic<int>                 ran{0};
     std::vector<sluice::future<int>> results;
     priority_pool                    pool({.pool = {.workers = 1}, .queue = {.capacity = 100, .concurrency = 3}});
-    hold                             held(pool);
+    hold                             held(pool.pool(), 1);
     for (int i = 0; i < 20; ++i) results.push_back(pool.submit([&ran] { return ++ran; }, {.priority = static_cast<std::uint32_t>(i % 3)}));
     pool.pool().post([] {});  // the pool's own, behind the tickets
-    std::thread ends([&] { held.let_go(); });
+    std::thread ends([&] { held.release(); });
     auto const  end = pool.shutdown(sluice::shutdown_mode::discard);
     ends.join();
     REQUIRE(end.accepted == 20);
@@ -188,10 +166,10 @@ TEST_CASE("priority_pool: another discipline, the order of a key, errors", "[exe
     std::vector<int> order;
     {
         priority_pool<sluice::earliest_deadline> pool({.pool = {.workers = 1}});
-        hold                                     held(pool);
+        hold                                     held(pool.pool(), 1);
         auto const                               now = sluice::steady_clock().now();
         for (int const hours : {3, 1, 2}) pool.post([&order, hours] { order.push_back(hours); }, {.expiry = now + hours * 1h});
-        held.let_go();
+        held.release();
     }
     REQUIRE(order == std::vector<int>{1, 2, 3});
 
