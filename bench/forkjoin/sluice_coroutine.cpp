@@ -17,20 +17,17 @@ sluice::task<std::uint64_t> fib(sluice::thread_pool& pool, unsigned n) {
     co_return x + y;
 }
 
-/// Subjects of the family are functions that fork others; a coroutine is another kind of function, so it has its own fib.
-void register_fib(unsigned n) {
-    for (unsigned const workers : {1u, 2u})
-        bench::add("forkjoin/fib/sluice_coroutine/n:" + std::to_string(n) + "/workers:" + std::to_string(workers),
-                   [n, workers](benchmark::State& state) {
-                       auto const          alone = fj::fib_alone(n);
-                       sluice::thread_pool pool(workers);
-                       fj::run(state, alone, fj::fib_forks(n), fj::fib_exact(n), [](auto&& root) { root(); },
-                               [&] { return sluice::sync_wait(sluice::start_on(pool, fib(pool, n))); });
-                   });
-}
+/// Subjects of the family are functions that fork others; a coroutine is another kind of function, so it has its own fib. The
+/// outside thread waits for the root.
+struct team {
+    sluice::thread_pool pool;
+    explicit team(unsigned workers) : pool(workers) {}
+    static void in(auto&& start) { start(); }
+};
 }  // namespace
 
 void bench::register_all() {
     need_stack(fj::stack_bytes);
-    register_fib(30);
+    fj::register_fib<team>("sluice_coroutine", 30,
+                           [](team& t, unsigned n) { return sluice::sync_wait(sluice::start_on(t.pool, fib(t.pool, n))); });
 }

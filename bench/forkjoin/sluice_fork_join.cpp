@@ -23,19 +23,15 @@ sluice::task<std::uint64_t> root(sluice::thread_pool& pool, unsigned n) {
     co_return x;
 }
 
-void register_fib(unsigned n) {
-    for (unsigned const workers : {1u, 2u})
-        bench::add("forkjoin/fib/sluice_fork_join/n:" + std::to_string(n) + "/workers:" + std::to_string(workers),
-                   [n, workers](benchmark::State& state) {
-                       auto const          alone = fj::fib_alone(n);
-                       sluice::thread_pool pool(workers);
-                       fj::run(state, alone, fj::fib_forks(n), fj::fib_exact(n), [](auto&& start) { start(); },
-                               [&] { return sluice::sync_wait(root(pool, n)); });
-                   });
-}
+/// The outside thread waits for the root.
+struct team {
+    sluice::thread_pool pool;
+    explicit team(unsigned workers) : pool(workers) {}
+    static void in(auto&& start) { start(); }
+};
 }  // namespace
 
 void bench::register_all() {
     need_stack(fj::stack_bytes);
-    register_fib(30);
+    fj::register_fib<team>("sluice_fork_join", 30, [](team& t, unsigned n) { return sluice::sync_wait(root(t.pool, n)); });
 }

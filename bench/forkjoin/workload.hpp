@@ -287,16 +287,20 @@ void run(benchmark::State& state, serial_run const& alone, std::uint64_t tasks, 
 }
 
 /// `Team` is constructed with the number of workers, runs a root with in(f), and gives both() and sum().
-template <class Team>
-void register_fib(std::string const& subject, unsigned n) {
+/// root(team, n) is the whole of it, for subjects whose fib is another kind of function.
+template <class Team, class Root>
+void register_fib(std::string const& subject, unsigned n, Root root) {
     for (unsigned const workers : {1u, 2u})
         add("forkjoin/fib/" + subject + "/n:" + std::to_string(n) + "/workers:" + std::to_string(workers),
-            [n, workers](benchmark::State& state) {
+            [n, workers, root](benchmark::State& state) {
                 auto const alone = fib_alone(n);
                 Team       team(workers);
-                run(state, alone, fib_forks(n), fib_exact(n), [&](auto&& root) { team.in(root); },
-                    [&] { return fib(team.both(), n); });
+                run(state, alone, fib_forks(n), fib_exact(n), [&](auto&& start) { team.in(start); }, [&] { return root(team, n); });
             });
+}
+template <class Team>
+void register_fib(std::string const& subject, unsigned n) {
+    register_fib<Team>(subject, n, [](Team& team, unsigned m) { return fib(team.both(), m); });
 }
 
 template <class Team>

@@ -16,6 +16,8 @@
 #include <support/bench.hpp>
 
 #include <sluice/core/random.hpp>
+#include <sluice/routing/hashed_key.hpp>
+#include <sluice/routing/node_index.hpp>
 
 #include <cstddef>
 #include <cstdint>
@@ -105,6 +107,28 @@ void register_lookup(std::string const& subject, std::vector<std::size_t> const&
             measure(state, "ns_per_lookup", static_cast<double>(count), [&] { sum = chain(); }, [&] { return sum == expected; });
         });
     }
+}
+
+/// Many keys in one call of locate_each, of the placement that make(nodes) gives; the answers are Subject's.
+template <class Subject, class Make>
+void register_each(std::string const& subject, Make make) {
+    for (std::size_t const nodes : {100, 1000, 10'000})
+        add("placement/lookup/" + subject + "/nodes:" + std::to_string(nodes) + "/throughput", [=](benchmark::State& state) {
+            auto const                      placement = make(nodes);
+            std::size_t const               count = sized<std::size_t>(1u << 17, 1u << 20);
+            auto const                      expected = sum_of_owners(Subject(nodes), count);
+            std::vector<sluice::hashed_key> asked;
+            for (std::size_t i = 0; i < count; ++i) asked.emplace_back(keys()[i]);
+            std::vector<sluice::node_index> found(count);
+            bool                            any = true;
+            measure(
+                state, "ns_per_lookup", static_cast<double>(count), [&] { any = placement.locate_each(asked, found); },
+                [&] {
+                    std::uint64_t sum = 0;
+                    for (auto const i : found) sum += i;
+                    return any && sum == expected;
+                });
+        });
 }
 
 /// Making one for so many nodes, and changing one of them.
