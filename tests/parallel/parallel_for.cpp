@@ -279,8 +279,8 @@ TEST_CASE("parallel_for: several threads at once, and a pool that has been shut 
 }
 
 TEST_CASE("parallel_for: a worker's task with many loops keeps none of their invitations", "[parallel][parallel_for][unit]") {
+    std::latch held(1), go(1);  // before the pool: its task may look at go after the last line of this
     thread_pool pool(2);
-    std::latch held(1), go(1);
     pool.post([&] {  // the other worker is busy: it accepts nothing
         held.count_down();
         go.wait();
