@@ -38,7 +38,8 @@ namespace sluice {
 // If (A) is first, (B) reads from it or from a later one in its release sequence, and acquires: the second look sees the
 // condition. If (B) is first, (A) sees the waiter and moves the epoch on; a commit_wait with the older key does not
 // sleep, or is woken. Neither half needs seq_cst or a fence; a plain load as a short cut for "nobody waits" in notify
-// would need both, and is therefore not there.
+// would need both, and is therefore not there. The other halves, the acquire of (A) and the release of (B), are for callers that
+// let a notifier find out what a waiter did before prepare_wait (executor/detail/gate_waiters.hpp).
 
 template <class Parker = default_parker, template <class> class Atom = std::atomic>
 class basic_event_count {

@@ -42,7 +42,6 @@ namespace sluice::detail {
 //   (E) stop     state_ fetch_or release; closing_: who is first by compare_exchange acq_rel, and stores release when the pool has
 //                ended -> the others: load acquire
 //   (F) idle     idle_waiters_ relaxed, ordered by the gate's word
-//   (K) helpers  helping_ relaxed, ordered by the word of joins_
 //   (stat)       metrics: relaxed
 
 class scheduler : public worker_life {
@@ -78,7 +77,7 @@ public:
     /// Workers that are ready and neither sleep nor look for work.
     [[nodiscard]] std::size_t busy_approx() const noexcept {
         std::size_t const ready = roster_.ready(), at_gate = gate_.idle_approx() + pause_.held_approx(),
-                          inside = helping_.load(std::memory_order_relaxed);                // (stat)
+                          inside = helping_.count_approx();
         std::size_t const idle = at_gate > inside ? at_gate - inside : 0;
         return ready > idle ? ready - idle : 0;
     }
@@ -466,24 +465,14 @@ private:
     /// One sleep of a worker that may run any task; true if it has run one.
     template <class Done>
     bool sleep_at_gate(worker& me, Done const& done, time_point const& deadline) noexcept {
-        helping_.fetch_add(1, std::memory_order_relaxed);                                   // (K)
-        (void)joins_.prepare_wait();                                                        // (K)
-        bool       called = false;
-        auto const key = gate_.announce(false);
         work       w;
-        bool const may = !done() && may_take(me);
-        if (may) w = take_any(me);
-        if (may && !w) took(me);
-        if (w || done())
-            called = gate_.leave();
-        else
-            (void)gate_.sleep(key, deadline != time_point::max() ? &deadline : nullptr, called);
-        joins_.cancel_wait();
-        helping_.fetch_sub(1, std::memory_order_relaxed);                                   // (K)
-        if (called) {  // somebody relies on it to look; it may have had enough
-            (void)gate_.end_search();
-            if (work_in_sight()) gate_.notify();
-        }
+        auto const look = [&] {
+            bool const may = !done() && may_take(me);
+            if (may) w = take_any(me);
+            if (may && !w) took(me);
+            return w || done();
+        };
+        helping_.sleep(deadline != time_point::max() ? &deadline : nullptr, look, [this] { return work_in_sight(); });
         pass_on();
         if (!w) return false;
         run_inside(me, w);

@@ -24,6 +24,7 @@
 #include <sluice/core/backoff.hpp>
 #include <sluice/core/cacheline.hpp>
 #include <sluice/core/unique_function.hpp>
+#include <sluice/executor/detail/gate_waiters.hpp>
 #include <sluice/executor/detail/pause_gate.hpp>
 #include <sluice/executor/detail/pool_state.hpp>
 #include <sluice/executor/detail/roster.hpp>
@@ -52,9 +53,6 @@ namespace sluice::detail {
 //                the waiter. The last worker to announce itself sees everybody's counts
 //   (H) hook     exiting: stored under the roster's lock or before it, so whoever gets the place sees it; store release after
 //                the exit hook -> load acquire before the next start hook
-//   (K) helpers  helping_ relaxed, ordered by the word of joins_: a waiter adds itself, calls prepare_wait, looks, sleeps at the
-//                gate; who has something for it notifies joins_, then looks at helping_. Both are read-modify-writes of one word:
-//                the waiter sees what there is, or is seen and stirred, before its announcement (which then sees it) or after
 //   (stat)       metrics: relaxed
 
 /// What each thread of a pool does at its beginning and its end.
@@ -94,12 +92,11 @@ protected:
 
     /// Workers that wait inside a task look again.
     void notify_joins() noexcept {
-        joins_.notify_all();
-        if (helping_.load(std::memory_order_relaxed) != 0) [[unlikely]] gate_.stir(0xffff'ffffU);  // (K)
+        helping_.notify_all();
     }
     /// Those that sleep at the gate, waits inside a task not included.
     [[nodiscard]] std::uint32_t idle_sleepers_approx() const noexcept {
-        std::uint32_t const asleep = gate_.sleepers_approx(), inside = helping_.load(std::memory_order_relaxed);  // (stat)
+        std::uint32_t const asleep = gate_.sleepers_approx(), inside = helping_.count_approx();
         return asleep > inside ? asleep - inside : 0;
     }
 
@@ -417,7 +414,7 @@ protected:
     std::shared_ptr<error_sink>          errors_;
     worker_hooks                         hooks_;
     alignas(cache_line_size) event_count outside_joins_;  // threads from outside wait here
-    std::atomic<std::uint32_t>           helping_{0};     // workers that wait at the gate inside a task
+    gate_waiters                         helping_{joins_, gate_};
     alignas(cache_line_size) std::atomic<std::uint32_t> idle_waiters_{0};
     event_count                          idle_events_;
     alignas(cache_line_size) pause_gate  pause_{state_};
