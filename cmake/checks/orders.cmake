@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSL-1.0
 # orders: every atomic access names its order, every order has a label such as "// (A)" on its line or elsewhere on the
 # same statement, and every label is explained in the header's "// Ordering" block. "(stat)" needs no explanation.
-# A function that is called load or exchange but belongs to no atomic is marked "// not atomic".
+# A function that is called load or exchange but belongs to no atomic is marked "// not atomic". There is no fence:
+# ThreadSanitizer does not see it.
 include("${CMAKE_CURRENT_LIST_DIR}/report.cmake")
 
 find_files(files "include/*.hpp")
@@ -36,6 +37,9 @@ foreach(file IN LISTS files)
       string(APPEND labels "${CMAKE_MATCH_1}")
     endif()
     string(APPEND statement " ${code}")
+    if(code MATCHES "atomic_(thread|signal)_fence")
+      complain("${file}:${number}" "a fence, which ThreadSanitizer does not see")
+    endif()
     if(code MATCHES "memory_order(_|::)" AND first_order EQUAL 0)
       set(first_order ${number})
     endif()

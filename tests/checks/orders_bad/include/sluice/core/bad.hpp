@@ -39,6 +39,9 @@ struct bad {
     void not_a_label() {
         x.store(1, std::memory_order_release);  // see f(x) (a)
     }
+    void fence() {
+        std::atomic_thread_fence(std::memory_order_seq_cst);  // (A)
+    }
     std::atomic<int> x;
     std::atomic<int>* p;
 };
