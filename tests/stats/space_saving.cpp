@@ -36,6 +36,24 @@ struct one_place {
     std::uint64_t operator()(int) const noexcept { return 7; }
 };
 
+/// A key that is copied wherever it could be moved, and cannot be assigned while `locked`.
+struct stubborn {
+    static inline bool locked = false;
+    int                value = 0;
+
+    explicit stubborn(int v) : value(v) {}
+    stubborn(stubborn const&) = default;
+    stubborn& operator=(stubborn const& other) {
+        if (locked) throw std::runtime_error("locked");
+        value = other.value;
+        return *this;
+    }
+    bool operator==(stubborn const&) const = default;
+};
+struct stubborn_hash {
+    std::uint64_t operator()(stubborn const& key) const noexcept { return static_cast<std::uint64_t>(key.value); }
+};
+
 template <class Sketch, class Truth>
 void bounds_hold(Sketch const& s, Truth const& truth) {
     for (auto const& e : s.entries()) {
@@ -147,4 +165,20 @@ TEST_CASE("space_saving: counts stay at the largest number", "[stats][space_savi
 TEST_CASE("space_saving: sizes that cannot be", "[stats][space_saving][unit]") {
     REQUIRE_THROWS_WITH(space_saving<int>(0), test::contains("capacity (1 to 2^30) is 0"));
     REQUIRE_THROWS_AS(space_saving<int>((std::size_t{1} << 30) + 1), std::invalid_argument);
+}
+
+TEST_CASE("space_saving: a key that throws when it is assigned leaves everything as it was", "[stats][space_saving][unit]") {
+    space_saving<stubborn, stubborn_hash> s(2);
+    s.add(stubborn(1));
+    s.add(stubborn(2), 2);
+    stubborn::locked = true;
+    CHECK_THROWS_AS(s.add(stubborn(3)), std::runtime_error);
+    stubborn::locked = false;
+    CHECK(s.find(stubborn(1)).has_value());
+    CHECK(!s.find(stubborn(3)).has_value());
+    CHECK(s.total() == 3);
+    CHECK(s.add(stubborn(4)).is_new);  // in the place of 1
+    CHECK(!s.find(stubborn(1)).has_value());
+    auto const top = s.top(2);
+    CHECK((top[0].count == 2 && top[1].count == 2));
 }

@@ -10,8 +10,8 @@
 /// Complexity     add: O(log capacity), O(1) for most streams; a look-up by hash. top: O(capacity log capacity) and one
 ///                allocation. Memory: capacity keys, 36 bytes beside each; nothing is allocated after construction but by keys
 ///                that allocate themselves
-/// Errors         constructor: std::invalid_argument for a capacity of 0 or above 2^30. What copying a key throws leaves add
-///                without effect
+/// Errors         constructor: std::invalid_argument for a capacity of 0 or above 2^30. What copying or assigning a key throws
+///                leaves add without effect, if the assignment has none
 /// Units          counts, up to 2^64 - 1, where they stay
 /// Source         Metwally, Agrawal, El Abbadi, ICDT 2005, doi:10.1007/978-3-540-30570-5_27
 ///
@@ -84,10 +84,10 @@ public:
             return {slot, true};
         }
         std::uint32_t const slot = heap_[0];
+        entry&              e = entries_[slot];
         Key                 copy(key);
+        e.key = std::move(copy);  // the last thing that may throw
         unlink(slot);
-        entry& e = entries_[slot];
-        e.key = std::move(copy);
         e.error = e.count;
         hashes_[slot] = hash;
         link(slot);
