@@ -21,6 +21,23 @@ bool even(std::vector<int> const& counts, double each, double chance) {
     return true;
 }
 
+/// Throws at the move number `moves_left` from now on; never where that is negative.
+struct fragile {
+    static inline int moves_left = -1;
+    int               value = 0;
+
+    explicit fragile(int v) : value(v) {}
+    fragile(fragile&& other) : value(other.value) { moved(); }
+    fragile& operator=(fragile&& other) {
+        value = other.value;
+        moved();
+        return *this;
+    }
+    static void moved() {
+        if (moves_left >= 0 && moves_left-- == 0) throw std::runtime_error("fragile");
+    }
+};
+
 }  // namespace
 
 TEST_CASE("reservoir: every item of the stream with the same probability", "[stats][reservoir][law]") {
@@ -70,4 +87,36 @@ TEST_CASE("reservoir: short streams, items that only move, what is refused", "[s
     CHECK((b.seen() == 0 && b.sample().empty() && b.capacity() == 2));
     a.merge(b);
     CHECK(a.sample().empty());
+}
+
+TEST_CASE("reservoir: an item that throws has not been seen, and a merge that throws leaves it empty", "[stats][reservoir][unit]") {
+    reservoir<fragile> r(2), all(2);
+    fragile::moves_left = 0;
+    CHECK_THROWS_AS(r.add(fragile(0)), std::runtime_error);
+    CHECK((r.seen() == 0 && r.sample().empty()));
+    all.merge(std::move(r));  // of nothing
+    CHECK((all.seen() == 0 && all.sample().empty()));
+
+    int thrown = 0;
+    for (int i = 0; i < 50; ++i) {  // also where an item would take another's place
+        auto const seen = all.seen();
+        try {
+            fragile::moves_left = i % 3 == 2 ? 0 : -1;
+            all.add(fragile(i));
+            CHECK(all.seen() == seen + 1);
+        } catch (std::runtime_error const&) {
+            ++thrown;
+            CHECK(all.seen() == seen);
+        }
+    }
+    fragile::moves_left = -1;
+    CHECK(thrown > 0);
+
+    reservoir<fragile> other(2);
+    other.add(fragile(100));
+    fragile::moves_left = 1;
+    CHECK_THROWS_AS(all.merge(std::move(other)), std::runtime_error);
+    fragile::moves_left = -1;
+    CHECK((all.seen() == 0 && all.sample().empty()));
+    CHECK(all.add(fragile(1)));
 }

@@ -8,7 +8,9 @@
 /// Not for        weighted samples; the newest items
 /// Thread-safety  one thread. One reservoir for each and merge() in the end
 /// Complexity     add: O(1), one random number once it is full. merge: O(capacity)
-/// Errors         constructor: std::invalid_argument for a capacity of 0, std::bad_alloc; add: what moving an item throws
+/// Errors         constructor: std::invalid_argument for a capacity of 0, std::bad_alloc. add: what moving an item throws, and
+///                then it has not been seen. merge: std::bad_alloc without effect; what moving an item throws, and then the
+///                sample is empty, as after clear()
 /// Units          items
 /// Source         algorithm R: Vitter, TOMS 11, 1985, doi:10.1145/3147.3165
 
@@ -33,15 +35,16 @@ public:
 
     /// True if the item is in the sample now.
     bool add(T item) {
-        ++seen_;
+        bool kept = true;
         if (items_.size() < capacity_) {
             items_.push_back(std::move(item));
-            return true;
+        } else {
+            std::uint64_t const at = uniform_below(source_, seen_ + 1);
+            kept = at < capacity_;
+            if (kept) items_[static_cast<std::size_t>(at)] = std::move(item);
         }
-        std::uint64_t const at = uniform_below(source_, seen_);
-        if (at >= capacity_) return false;
-        items_[static_cast<std::size_t>(at)] = std::move(item);
-        return true;
+        ++seen_;
+        return kept;
     }
 
     /// Each item of the stream is here with the same probability. The order means nothing.
@@ -57,13 +60,18 @@ public:
         std::vector<T> both;
         both.reserve(capacity_);
         std::uint64_t a = seen_, b = other.seen_;
-        while (both.size() < capacity_ && a + b > 0) {  // as if drawn one by one from the two streams
-            bool const     first = uniform_below(source_, a + b) < a;
-            std::vector<T>& from = first ? items_ : other.items_;
-            std::swap(from[static_cast<std::size_t>(uniform_below(source_, from.size()))], from.back());
-            both.push_back(std::move(from.back()));
-            from.pop_back();
-            --(first ? a : b);
+        try {
+            while (both.size() < capacity_ && a + b > 0) {  // as if drawn one by one from the two streams
+                bool const      first = uniform_below(source_, a + b) < a;
+                std::vector<T>& from = first ? items_ : other.items_;
+                std::swap(from[static_cast<std::size_t>(uniform_below(source_, from.size()))], from.back());
+                both.push_back(std::move(from.back()));
+                from.pop_back();
+                --(first ? a : b);
+            }
+        } catch (...) {  // half of it is gone
+            clear();
+            throw;
         }
         items_ = std::move(both);
         seen_ += other.seen_;
