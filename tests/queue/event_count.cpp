@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 
 using namespace std::chrono_literals;
 using steady = std::chrono::steady_clock;
@@ -92,4 +93,16 @@ TEST_CASE("event_count: wakes sleepers, with and without a deadline", "[queue][e
 static_assert(noexcept(std::declval<sluice::event_count&>().notify_all()));
 #if defined(__linux__)
 static_assert(sizeof(sluice::event_count) == 8);
+#endif
+
+#if defined(__linux__)
+TEST_CASE("futex_parker: a deadline beyond a time_t of 32 bits is the last one that fits, not one in the past",
+          "[core][futex][unit]") {
+    using sluice::detail::seconds_in;
+    STATIC_REQUIRE(seconds_in<std::int32_t>(0s) == 0);
+    STATIC_REQUIRE(seconds_in<std::int32_t>(2'147'483'647s) == 2'147'483'647);
+    STATIC_REQUIRE(seconds_in<std::int32_t>(2'147'483'648s) == 2'147'483'647);  // 68 years
+    STATIC_REQUIRE(seconds_in<std::int32_t>(4'294'967'297s) == 2'147'483'647);
+    STATIC_REQUIRE(seconds_in<std::int64_t>(9'223'372'036s) == 9'223'372'036);
+}
 #endif

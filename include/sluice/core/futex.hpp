@@ -18,8 +18,10 @@
 #include <chrono>
 #include <cstdint>
 #if defined(__linux__)
+#include <algorithm>
 #include <bit>
 #include <climits>
+#include <limits>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -35,6 +37,16 @@ namespace sluice {
 //   (H) hint  relaxed: whether to sleep at all; the caller's protocol orders the word (event_count, idle_gate)
 
 #if defined(__linux__)
+
+namespace detail {
+
+/// Whole seconds in the system's type, which has 32 bits on some targets: as many as fit.
+template <class Seconds>
+[[nodiscard]] constexpr Seconds seconds_in(std::chrono::seconds since) noexcept {
+    return static_cast<Seconds>(std::min<std::int64_t>(since.count(), std::numeric_limits<Seconds>::max()));
+}
+
+}  // namespace detail
 
 /// Sleeps in the kernel on the address of the word's upper half: no object, no lock, no memory.
 class futex_parker {
@@ -53,7 +65,7 @@ public:
         auto const seconds = std::chrono::duration_cast<std::chrono::seconds>(since);
         // FUTEX_WAIT_BITSET takes an absolute time of CLOCK_MONOTONIC, which is steady_clock's.
         timespec until{};
-        until.tv_sec = static_cast<time_t>(seconds.count());
+        until.tv_sec = detail::seconds_in<time_t>(seconds);
         until.tv_nsec = static_cast<decltype(until.tv_nsec)>(std::chrono::nanoseconds(since - seconds).count());
         call(word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, seen, &until);
     }
