@@ -89,3 +89,18 @@ TEST_CASE("bbr_limit: impossible options are refused by name", "[flow][bbr_limit
     REQUIRE_THROWS_WITH(bbr_limit({.load_smoothing = 1}), test::contains("load_smoothing"));
     REQUIRE_THROWS_WITH(bbr_limit({.drop_memory = -1ns}), test::contains("drop_memory"));
 }
+
+TEST_CASE("bbr_limit: time may be negative, and zero is a moment like any other", "[flow][bbr_limit][unit]") {
+    for (sluice::duration const begin : {-100'000ms, -10'000ms, -4000ms, -2000ms, 0ms}) {
+        CAPTURE(begin.count());
+        bbr_limit l;
+        // 20 in each 100 ms, at 50 ms; and the best ten seconds ago, which counts until its bucket is the 100th.
+        l.update(window(40, 50ms, time_point(begin + 10ms)));
+        for (sluice::duration at = begin + 100ms; at < begin + 10'000ms; at += 50ms) {
+            l.update(window(10, 50ms, time_point(at)));
+            REQUIRE(l.estimate() == 20);
+        }
+        l.update(window(10, 50ms, time_point(begin + 10'000ms)));
+        REQUIRE(l.estimate() == 10);
+    }
+}

@@ -57,8 +57,8 @@ public:
     double update(window_summary const& s) noexcept {
         if (s.samples + s.drops == 0) return limit_;
         now_ = started_ ? std::max(now_, s.end) : s.end;
-        std::int64_t const tick = now_.time_since_epoch().count() / o_.bucket.count();
-        bucket& current = buckets_[static_cast<std::size_t>(static_cast<std::uint64_t>(tick) % buckets_.size())];
+        std::int64_t const tick = tick_of(now_);
+        bucket&            current = buckets_[place(tick)];
         if (!started_ || current.tick != tick) current = {.tick = tick};
         current.passed += s.samples;
         current.latency += static_cast<double>(s.rtt_mean.count()) * static_cast<double>(s.samples);
@@ -81,7 +81,7 @@ public:
     [[nodiscard]] double smoothed_load() const noexcept { return load_; }
     /// Best throughput times least latency of the buckets before the present one, rounded; 0 before there is one.
     [[nodiscard]] double estimate() const noexcept {
-        return started_ ? estimate(now_.time_since_epoch().count() / o_.bucket.count()) : 0;
+        return started_ ? estimate(tick_of(now_)) : 0;
     }
 
 private:
@@ -90,6 +90,15 @@ private:
         std::uint64_t passed = 0;
         double        latency = 0;
     };
+    /// Rounded down: the bucket at the time line's zero is as long as the others.
+    [[nodiscard]] std::int64_t tick_of(time_point now) const noexcept {
+        auto const t = now.time_since_epoch().count();
+        return t / o_.bucket.count() - (t % o_.bucket.count() < 0 ? 1 : 0);
+    }
+    [[nodiscard]] static std::size_t place(std::int64_t tick) noexcept {
+        auto const rest = tick % kept;
+        return static_cast<std::size_t>(rest < 0 ? rest + kept : rest);
+    }
     [[nodiscard]] double estimate(std::int64_t tick) const noexcept {
         double passed = 0;
         double latency = 0;
@@ -103,13 +112,15 @@ private:
         return std::floor(passed * latency / static_cast<double>(o_.bucket.count()) + 0.5);
     }
 
-    bbr_limit_options       o_;
-    double                  limit_;
-    double                  load_ = 0;
-    time_point              now_{}, asked_{}, last_drop_{};
-    bool                    started_ = false;
-    bool                    dropped_ = false;
-    std::array<bucket, 100> buckets_{};
+    static constexpr std::int64_t kept = 100;
+
+    bbr_limit_options        o_;
+    double                   limit_;
+    double                   load_ = 0;
+    time_point               now_{}, asked_{}, last_drop_{};
+    bool                     started_ = false;
+    bool                     dropped_ = false;
+    std::array<bucket, kept> buckets_{};
 };
 
 }  // namespace sluice
