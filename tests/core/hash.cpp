@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 using sluice::xxh3;
@@ -73,6 +74,18 @@ TEST_CASE("hash: an integer is its eight bytes, least significant first", "[core
         REQUIRE(xxhash64(seed)(std::span<std::byte const>(bytes)) == old_hash);
         REQUIRE(xxh3(seed)(std::span<std::byte const>(bytes)) == new_hash);
     }
+}
+
+TEST_CASE("hash: a character is one key whether char has a sign or not", "[core][hash][unit]") {
+    enum class letter : char { e_acute = '\xE9' };
+    for (auto const c : {'\x00', 'a', '\x7F', '\x80', '\xE9', '\xFF'}) {
+        auto const code = static_cast<unsigned char>(c);
+        CHECK(xxhash64()(c) == xxhash64()(std::uint64_t{code}));
+        CHECK(xxh3()(c) == xxh3()(std::uint64_t{code}));
+    }
+    CHECK(xxh3()(letter::e_acute) == xxh3()(0xE9));
+    CHECK(xxh3()(static_cast<wchar_t>(-1)) == xxh3()(std::uint64_t{std::make_unsigned_t<wchar_t>(-1)}));
+    CHECK(xxh3()(static_cast<signed char>(-1)) == xxh3()(-1));  // a number
 }
 
 TEST_CASE("hash: one value is one key, whatever its type", "[core][hash][unit]") {

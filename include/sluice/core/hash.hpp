@@ -14,8 +14,8 @@
 /// Differs        std::hash is not a hasher: its result depends on the library, and may be the key itself
 ///
 /// An integer or enumeration is widened to 64 bits (with its sign) and hashed as those 8 bytes, least significant
-/// first: 5, 5u and std::size_t(5) are one key, on 32 and 64 bits, little and big endian. Text and bytes are hashed as
-/// they are.
+/// first: 5, 5u and std::size_t(5) are one key, on 32 and 64 bits, little and big endian. A char or wchar_t, which has a
+/// sign on some machines, is widened without. Text and bytes are hashed as they are.
 
 #include <sluice/core/mix64.hpp>
 
@@ -52,7 +52,9 @@ concept integer_key = (std::integral<T> || std::is_enum_v<T>) && sizeof(T) <= si
 template <integer_key T>
 [[nodiscard]] constexpr std::uint64_t widened(T key) noexcept {
     if constexpr (std::is_enum_v<T>)
-        return static_cast<std::uint64_t>(static_cast<std::underlying_type_t<T>>(key));
+        return widened(static_cast<std::underlying_type_t<T>>(key));
+    else if constexpr (std::same_as<T, char> || std::same_as<T, wchar_t>)
+        return static_cast<std::make_unsigned_t<T>>(key);
     else
         return static_cast<std::uint64_t>(key);
 }
