@@ -277,7 +277,11 @@ TEST_CASE("keyed: impossible options are refused by name", "[flow][keyed][unit]"
     CHECK_THROWS_WITH((keyed<int, sluice::sliding_window_counter<>>({.capacity = 1}, {.limit = 1u << 30, .window = 1s})),
                       test::contains("one word"));
     CHECK_THROWS_WITH((keyed<int, sluice::fixed_window<>>({.capacity = 1}, {.limit = 0, .window = 1s})), test::contains("limit"));
-    CHECK_THROWS_AS(bucket({.capacity = SIZE_MAX / 2}, {.refill = one}), std::bad_alloc);
+    for (std::size_t const absurd : {SIZE_MAX / 2, SIZE_MAX}) {
+        CHECK_THROWS_AS(bucket({.capacity = absurd}, {.refill = one}), std::bad_alloc);
+        CHECK_THROWS_AS((sluice::keyed_exact<int, sluice::token_bucket<>>({.capacity = absurd, .shards = 1}, {.refill = one})),
+                        std::bad_alloc);
+    }
 }
 
 TEST_CASE("keyed: with deny and share_overflow no key gets more than a limiter of its own gives",

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <stdexcept>
 
 using sluice::bloom_filter;
@@ -29,6 +30,8 @@ TEST_CASE("bloom_filter: the size for n keys and an error p", "[stats][bloom_fil
     CHECK_THROWS_AS(bloom_filter({.bits = ~std::uint64_t{0}}), std::invalid_argument);
     CHECK_THROWS_AS(bloom_filter({.hashes = 0}), std::invalid_argument);
     CHECK_THROWS_AS(bloom_filter({.hashes = 33}), std::invalid_argument);
+    if constexpr (sizeof(std::size_t) < 8)
+        CHECK_THROWS_AS(bloom_filter({.bits = std::uint64_t{1} << 36}), std::bad_alloc);
 }
 
 TEST_CASE("bloom_filter: never a wrong no, and as many wrong yeses as promised", "[stats][bloom_filter][law]") {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <set>
 #include <stdexcept>
 #include <vector>
@@ -83,6 +84,7 @@ TEST_CASE("reservoir: short streams, items that only move, what is refused", "[s
     for (int i = 0; i < 3; ++i) b.add(i);
     CHECK_THROWS_AS(a.merge(b), std::invalid_argument);
     CHECK_THROWS_AS(reservoir<int>(0), std::invalid_argument);
+    CHECK_THROWS_AS(reservoir<int>(SIZE_MAX), std::bad_alloc);
     b.clear();
     CHECK((b.seen() == 0 && b.sample().empty() && b.capacity() == 2));
     a.merge(b);

@@ -8,7 +8,7 @@
 /// Not for        counting (count_min, hyperloglog), removing
 /// Thread-safety  one writer, or any number of readers. One filter for each thread and merge() in the end
 /// Complexity     add, contains: `hashes` memory accesses. Memory: bits / 8
-/// Errors         constructor: std::invalid_argument names the option; merge with other options likewise
+/// Errors         constructor: std::invalid_argument names the option, std::bad_alloc; merge with other options: std::invalid_argument
 /// Units          bits
 /// Source         Bloom, CACM 13, 1970, doi:10.1145/362686.362692; two hashes for all: Kirsch, Mitzenmacher, ESA 2006
 ///
@@ -23,6 +23,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <stdexcept>
 #include <vector>
 
@@ -53,6 +54,7 @@ public:
         detail::require_option(o.bits >= 1 && o.bits <= std::uint64_t{1} << 36, "bloom_filter: bits (1 to 2^36)", o.bits);
         detail::require_option(o.hashes >= 1 && o.hashes <= 32, "bloom_filter: hashes (1 to 32)", o.hashes);
         o_.bits = (o.bits + 63) / 64 * 64;
+        if (o_.bits / 64 > words_.max_size()) throw std::bad_alloc();  // where memory has 32-bit addresses
         words_.resize(static_cast<std::size_t>(o_.bits / 64));
     }
 

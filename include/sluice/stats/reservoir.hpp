@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@ class reservoir {
 public:
     explicit reservoir(std::size_t capacity, Source source = Source{}) : capacity_(capacity), source_(std::move(source)) {
         detail::require_option(capacity > 0, "reservoir: capacity (at least 1)", capacity);
+        if (capacity > items_.max_size()) throw std::bad_alloc();
         items_.reserve(capacity);
     }
 

@@ -8,7 +8,8 @@
 /// Thread-safety  every member: any thread. Destruction: after everyone has left
 /// Progress       a mutex per shard, held while the limiter is asked
 /// Complexity     O(1) expected; a new key in a full shard looks at 64 places
-/// Errors         a new key may throw what copying it and making its limiter throw; at most a place has then become free
+/// Errors         the constructor may throw std::bad_alloc, and what making a limiter throws. A new key may throw what copying
+///                it and making its limiter throw; at most a place has then become free
 /// Units          capacity in keys
 
 #include <sluice/core/clock.hpp>
@@ -21,6 +22,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -49,6 +51,7 @@ public:
 
     key_shards(std::unique_ptr<limiter_maker<Limiter>> maker, std::size_t capacity, std::size_t shards, when_full policy)
         : maker_(std::move(maker)), policy_(policy), capacity_(capacity) {
+        if (capacity > SIZE_MAX / sizeof(place) / 2) throw std::bad_alloc();
         maker_->make(fresh_);
         if (policy_ == when_full::share_overflow) maker_->make(overflow_);
         if (shards == 0) shards = std::clamp<std::size_t>(capacity / 256, 1, 64);
