@@ -3,6 +3,7 @@
 
 #include <sluice/flow/concurrency_limiter.hpp>
 
+#include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/threads.hpp"
 
@@ -127,4 +128,22 @@ TEST_CASE("partitioned_limiter: impossible options are refused by name", "[flow]
     REQUIRE_THROWS_WITH(partitioned(l, {.shares = {std::numeric_limits<double>::quiet_NaN()}}), test::contains("share"));
     REQUIRE_THROWS_WITH(partitioned(l, {.shares = {0.7, 0.7}}), test::contains("sum of shares"));
     REQUIRE_THROWS_WITH(partitioned(l, {.shares = {1.0}, .patience = -1ns}), test::contains("patience"));
+}
+
+TEST_CASE("partitioned_limiter: memory grows by doubling, and permits that end leave it for the next",
+          "[flow][partitioned_limiter][unit]") {
+    limiter             l(fixed{.value = 2000});
+    partitioned         p(l, {.shares = {0.5, 0.5}});
+    std::vector<permit> held;
+    held.reserve(2000);
+    auto const taken = [&](std::size_t n) {
+        test::scarce_memory const count(UINT64_MAX - 1);  // none fails
+        for (std::size_t i = 0; i < n; ++i) held.push_back(p.try_acquire(i % 2, time_point{}));
+        return count.allocations();
+    };
+    REQUIRE(taken(2000) < 1000);  // blocks of some permits each, and some ten times the list of the free ones
+    REQUIRE(static_cast<bool>(held.back()));
+    held.clear();
+    REQUIRE(taken(2000) == 0);
+    REQUIRE(p.inflight(0) == 1000);
 }

@@ -69,7 +69,8 @@ public:
         if (mine.inflight >= cap && limiter_->inflight() + owed_to_others(partition, limit, now) >= limit)
             return permit::denied(verdict::later(std::chrono::milliseconds(1), 0));
         if (free_.empty()) {
-            free_.reserve(held_.size() + 1);  // so that the end of a permit allocates nothing
+            if (free_.capacity() <= held_.size())  // so that the end of a permit allocates nothing
+                free_.reserve(2 * held_.size() + 8);
             held_.emplace_back();
             free_.push_back(held_.size() - 1);
         }
