@@ -14,7 +14,8 @@
 namespace test {
 
 /// While it lives, the n-th allocation by this thread through operator new (counted from 0) throws std::bad_alloc, and
-/// all others succeed. Sweep n upward until failed() is false: then every allocation has failed once.
+/// all others succeed. Sweep n upward until failed() is false: then every allocation has failed once. With UINT64_MAX it only
+/// counts.
 class scarce_memory {
 public:
     explicit scarce_memory(std::uint64_t n) noexcept;

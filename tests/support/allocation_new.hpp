@@ -12,14 +12,13 @@
 
 namespace {
 
-constexpr std::uint64_t never = ~std::uint64_t{0};
-thread_local std::uint64_t fail_at = never, counted = 0;
-thread_local bool          has_failed = false;
+thread_local std::uint64_t fail_at = 0, counted = 0;
+thread_local bool          counting = false, has_failed = false;
 thread_local std::int64_t  live = 0;
 std::atomic<std::int64_t>  live_of_all{0}, total_of_all{0}, until_failure{-1};  // the last: < 0 is never
 
 void* allocate(std::size_t size, std::size_t alignment) noexcept {
-    if (fail_at != never && counted++ == fail_at) {
+    if (counting && counted++ == fail_at) {
         has_failed = true;
         return nullptr;
     }
@@ -84,8 +83,9 @@ scarce_memory::scarce_memory(std::uint64_t n) noexcept {
     counted = 0;
     has_failed = false;
     fail_at = n;
+    counting = true;
 }
-scarce_memory::~scarce_memory() { fail_at = never; }
+scarce_memory::~scarce_memory() { counting = false; }
 bool          scarce_memory::failed() const noexcept { return has_failed; }
 std::uint64_t scarce_memory::allocations() const noexcept { return counted; }
 std::int64_t  live_allocations() noexcept { return live; }
