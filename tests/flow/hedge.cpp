@@ -194,6 +194,13 @@ TEST_CASE("hedge: the caller may lose interest", "[flow][hedge][unit]") {
     CHECK(h.due(at(1s)).action == hedge_action::finished);
     CHECK(h.finish(1, attempt_result::success(), at(1s)) == hedge_end::late);
     CHECK_THROWS_AS(h.start(at(0s)), std::logic_error);
+
+    hedge early({.delay = 1ms});  // lost before it was there: no error, and nothing is sent
+    early.cancel();
+    CHECK(early.due(at(0s)).action == hedge_action::finished);
+    CHECK(early.start(at(0s)).action == hedge_action::finished);
+    CHECK(early.launched() == 0);
+    CHECK_THROWS_AS(early.start(at(0s)), std::logic_error);
 }
 
 TEST_CASE("hedge: a service that is slow as a whole gets a tenth more load, not twice as much", "[flow][hedge][property]") {

@@ -92,16 +92,14 @@ public:
     hedge(hedge const&) = delete;
     hedge& operator=(hedge const&) = delete;
 
-    /// Sends the first attempt. Past the deadline: finished.
+    /// Sends the first attempt. Past the deadline, or cancelled already: finished.
     hedge_step start(time_point now) {
         std::lock_guard const lock(mutex_);
         if (started_) detail::throw_logic_error("sluice::hedge::start: started before");
         started_ = true;
         latest_ = now;
-        if (now >= options_.deadline) {
-            decided_ = true;
-            return {};
-        }
+        decided_ = decided_ || now >= options_.deadline;
+        if (decided_) return {};
         detail::budget_begin(*budget_, now);
         next_due_ = saturating_add(now, delay_);
         return launch();
@@ -149,7 +147,7 @@ public:
     void cancel() {
         {
             std::lock_guard const lock(mutex_);
-            decided_ = started_ = true;
+            decided_ = true;
         }
         stop_.request_stop();
     }
