@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <numeric>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -138,6 +139,13 @@ TEST_CASE("batcher: a refused item stays with the caller", "[flow][batcher][unit
     REQUIRE(b.try_push(std::move(kept)));
     REQUIRE_FALSE(kept);
     b.close();
+
+    std::vector<int> all;
+    batcher<int>     copies({.max_items = 2}, [&](std::span<int> items) { all.assign(items.begin(), items.end()); });
+    int const        one = 1, two = 2;  // copied
+    REQUIRE(copies.try_push(one));
+    REQUIRE(copies.push_until(two, time_point::max()));
+    REQUIRE(all == std::vector<int>{1, 2});
     kept = std::make_unique<int>(8);
     REQUIRE(b.try_push(std::move(kept)).kind == verdict_kind::never);
     REQUIRE(kept);

@@ -143,6 +143,12 @@ public:
         }
     }
 
+    verdict push_until(T const& item, time_point deadline, std::stop_token stop = {}, entry about = {})
+        requires std::copy_constructible<T>
+    {
+        return push_until(T(item), deadline, std::move(stop), std::move(about));
+    }
+
     /// Flushes what is due. How many items this call has flushed, those of others included.
     std::size_t poll() { return poll(clock_.now()); }
     std::size_t poll(time_point now) {
