@@ -60,6 +60,39 @@ bool all_ended(sluice::queued_executor_counters const& c) {
 
 }  // namespace
 
+TEST_CASE("deferred_task: runs, expires or is only destroyed, and is gone afterwards in any case", "[executor][deferred_task][unit]") {
+    using sluice::detail::deferred_ptr;
+    using action = sluice::detail::deferred_task::action;
+    for (auto const end : {action::run, action::expire, action::destroy}) {
+        for (bool const throws : {false, true}) {
+            CAPTURE(static_cast<int>(end), throws);
+            int        ran = 0, expired = 0;
+            auto       alive = std::make_shared<int>(0);
+            auto const call = [&throws](int& count) {
+                ++count;
+                if (throws) throw std::runtime_error("task");
+            };
+            auto run = [&call, &ran, alive] { call(ran); };
+            auto expire = [&call, &expired, alive] { call(expired); };
+            using callable = sluice::detail::deferred_callable<decltype(run), decltype(expire)>;
+            deferred_ptr task(new callable(std::move(run), std::move(expire), std::stop_token()));
+            REQUIRE(alive.use_count() == 3);
+            if (end == action::destroy) {
+                task.reset();
+            } else {
+                auto* const t = task.release();
+                if (throws)
+                    CHECK_THROWS_AS(t->act(t, end), std::runtime_error);
+                else
+                    t->act(t, end);
+            }
+            CHECK(alive.use_count() == 1);
+            CHECK(ran == (end == action::run ? 1 : 0));
+            CHECK(expired == (end == action::expire ? 1 : 0));
+        }
+    }
+}
+
 TEST_CASE("queued_executor: a ticket runs what the discipline says is next", "[executor][queued_executor][unit]") {
     manual_executor e;
     std::string     log;

@@ -48,6 +48,7 @@
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/unique_function.hpp>
+#include <sluice/executor/detail/deferred_task.hpp>
 #include <sluice/executor/detail/ticket.hpp>
 #include <sluice/executor/detail/worker.hpp>
 #include <sluice/executor/executor.hpp>
@@ -55,6 +56,7 @@
 #include <sluice/executor/task_attributes.hpp>
 #include <sluice/flow/bounded_queue.hpp>
 #include <sluice/flow/detail/clock_wait.hpp>
+#include <sluice/flow/detail/displacing.hpp>
 #include <sluice/flow/fifo.hpp>
 #include <sluice/flow/load_level.hpp>
 #include <sluice/flow/push_result.hpp>
@@ -124,86 +126,6 @@ struct queued_executor_counters {
 };
 
 namespace detail {
-
-/// A task, its stop_token and its expiry callback, in one allocation.
-struct deferred_task {
-    enum class action : std::uint8_t { run, expire, destroy };
-
-    deferred_task(void (*a)(deferred_task*, action), std::stop_token s) noexcept : act(a), stop(std::move(s)) {}
-
-    struct destroyer {
-        void operator()(deferred_task* t) const noexcept { t->act(t, action::destroy); }
-    };
-    void (*act)(deferred_task*, action);
-    std::stop_token stop;
-    std::uint64_t   serial = 0;
-};
-using deferred_ptr = std::unique_ptr<deferred_task, deferred_task::destroyer>;
-
-template <class F, class Expiry>
-struct deferred_callable final : deferred_task, slab_allocated<deferred_callable<F, Expiry>> {
-    static_assert(std::is_invocable_v<F>, "post needs a callable without parameters");
-    static_assert(std::is_invocable_v<Expiry>, "the expiry callback must be callable without parameters");
-    static_assert(std::is_nothrow_destructible_v<F> && std::is_nothrow_destructible_v<Expiry>,
-                  "a task's destructor must not throw");
-
-    template <class G, class H>
-    deferred_callable(G&& g, H&& h, std::stop_token s)
-        : deferred_task(&perform, std::move(s)), f(std::forward<G>(g)), on_expiry(std::forward<H>(h)) {}
-
-    static void perform(deferred_task* t, action a) {
-        std::unique_ptr<deferred_callable> const self(static_cast<deferred_callable*>(t));
-        if (a == action::run) std::move(self->f)();
-        if (a == action::expire) std::move(self->on_expiry)();
-    }
-    F                            f;
-    [[no_unique_address]] Expiry on_expiry;
-};
-
-/// A discipline that also gives up its next node for a new one, if told.
-template <queue_discipline Discipline>
-class displacing {
-public:
-    displacing(Discipline d, bool displace) : inner_(std::move(d)), displace_(displace) {}
-
-    void push(queue_node& node, time_point now) noexcept {
-        now_ = now;
-        inner_.push(node, now);
-    }
-    [[nodiscard]] popped_node pop(time_point now) noexcept {
-        now_ = now;
-        return inner_.pop(now);
-    }
-    [[nodiscard]] std::size_t size() const noexcept { return inner_.size(); }
-
-    void prepare(item_attributes const& a)
-        requires preparing_discipline<Discipline>
-    {
-        inner_.prepare(a);
-    }
-    [[nodiscard]] bool admits(item_attributes const& a)
-        requires requires(Discipline& d) { { d.admits(a) } -> std::same_as<bool>; }
-    {
-        return inner_.admits(a);
-    }
-    [[nodiscard]] std::uint64_t cost_ahead(item_attributes const& a, time_point now) const noexcept
-        requires requires(Discipline const& d) { d.cost_ahead(a, now); }
-    {
-        return inner_.cost_ahead(a, now);
-    }
-    [[nodiscard]] queue_node* make_room(item_attributes const& a, time_point useful) noexcept {
-        if constexpr (requires { inner_.make_room(a, useful); }) {
-            if (auto* const n = inner_.make_room(a, useful); n != nullptr) return n;
-        }
-        return displace_ ? inner_.pop(now_).node : nullptr;
-    }
-    [[nodiscard]] Discipline const& inner() const noexcept { return inner_; }
-
-private:
-    Discipline inner_;
-    bool       displace_;
-    time_point now_ = time_point::min();
-};
 
 // Ordering
 //   (A) tickets  CAS and fetch_sub acq_rel. A poster pushes under the queue's mutex, then looks whether there may be one more
