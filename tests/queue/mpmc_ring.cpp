@@ -5,10 +5,12 @@
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <random>
 #include <type_traits>
+#include <utility>
 
 namespace {
 
@@ -19,6 +21,19 @@ struct throws_when_copied {
     throws_when_copied(throws_when_copied const&) {}
     throws_when_copied(throws_when_copied&&) noexcept {}
 };
+/// An atomic after whose next load something happens.
+void (*after_next_load)() = nullptr;
+template <class T>
+struct watched : std::atomic<T> {
+    using std::atomic<T>::atomic;
+    T load(std::memory_order order) const noexcept {
+        T const value = std::atomic<T>::load(order);
+        if (auto* const f = std::exchange(after_next_load, nullptr)) f();
+        return value;
+    }
+};
+sluice::mpmc_ring<int, watched>* watched_ring = nullptr;
+
 template <class T>
 concept pushes_copies = requires(sluice::mpmc_ring<T>& q, T const& t) { q.try_push(t); };
 
@@ -43,6 +58,18 @@ TEST_CASE("mpmc_ring: first in, first out, full and empty", "[queue][mpmc_ring][
             }
         }
     }
+}
+
+TEST_CASE("mpmc_ring: an approximate size is never above the capacity", "[queue][mpmc_ring][unit]") {
+    sluice::mpmc_ring<int, watched> q(4);
+    watched_ring = &q;
+    for (int i = 0; i < 3; ++i) REQUIRE(q.try_push(i));
+    REQUIRE(q.size_approx() == 3);
+    after_next_load = [] {  // others pass through between its two looks
+        for (int i = 0; i < 10; ++i) REQUIRE((watched_ring->try_pop() && watched_ring->try_push(i)));
+    };
+    REQUIRE(q.size_approx() == 4);
+    REQUIRE(q.size_approx() == 3);
 }
 
 TEST_CASE("mpmc_ring: moves from a value only if it goes in, and destroys what is left", "[queue][mpmc_ring][unit]") {

@@ -98,11 +98,12 @@ public:
         }
     }
 
-    /// A count that others are changing.
+    /// A count that others are changing; never above the capacity.
     [[nodiscard]] std::size_t size_approx() const noexcept {
         std::uint64_t const head = head_.load(std::memory_order_relaxed);                   // (H)
         std::int64_t const  n = detail::index_distance(tail_.load(std::memory_order_relaxed), head);  // (H)
-        return n > 0 ? static_cast<std::size_t>(n) : 0;
+        if (n <= 0) return 0;
+        return static_cast<std::uint64_t>(n) <= mask_ ? static_cast<std::size_t>(n) : mask_ + 1;
     }
     [[nodiscard]] bool empty_approx() const noexcept { return size_approx() == 0; }
     [[nodiscard]] std::size_t capacity() const noexcept { return mask_ + 1; }
