@@ -4,10 +4,13 @@
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
@@ -33,7 +36,8 @@ static_assert(sluice::hasher<xxhash64, std::string> && sluice::hasher<xxhash64, 
 static_assert(sluice::hasher<xxh3, std::size_t> && sluice::hasher<xxh3, std::string_view>);
 static_assert(sluice::hasher<xxh3, std::span<std::byte const>> && sluice::hasher<xxh3, std::vector<std::byte>>);
 static_assert(!sluice::hasher<xxhash64, double>, "-0.0 and 0.0 are equal and have different bytes");
-static_assert(!sluice::hasher<xxhash64, void*>);
+static_assert(!sluice::hasher<xxhash64, void*> && !sluice::hasher<xxh3, std::nullptr_t>);
+static_assert(!sluice::hasher<xxh3, char8_t[4]>, "its null would count");
 static_assert(!sluice::hasher<xxhash64, std::vector<int>>);
 static_assert(!sluice::hasher<hash_of_size, int>);
 static_assert(!sluice::hasher<hash_that_may_throw, int>);
@@ -86,6 +90,7 @@ TEST_CASE("hash: a character is one key whether char has a sign or not", "[core]
     CHECK(xxh3()(letter::e_acute) == xxh3()(0xE9));
     CHECK(xxh3()(static_cast<wchar_t>(-1)) == xxh3()(std::uint64_t{std::make_unsigned_t<wchar_t>(-1)}));
     CHECK(xxh3()(static_cast<signed char>(-1)) == xxh3()(-1));  // a number
+    CHECK(xxh3()(u8'a') == xxh3()('a'));
 }
 
 TEST_CASE("hash: one value is one key, whatever its type", "[core][hash][unit]") {
@@ -114,6 +119,47 @@ TEST_CASE("hash: text and the same bytes agree, at every length", "[core][hash][
         REQUIRE(xxh3(key)(text) == xxh3(key)(bytes));
         REQUIRE(xxh3(key)(text) != xxh3(key + 1)(text));
         text.push_back(static_cast<char>(key));
+    }
+}
+
+TEST_CASE("hash: a row of bytes is its bytes, whatever they are called", "[core][hash][unit]") {
+    auto const same = [](auto const& bytes) {
+        return xxh3()(bytes) == xxh3()(std::string_view("abc")) && xxhash64()(bytes) == 0x44BC2CF5AD770999;
+    };
+    REQUIRE(same(std::array<unsigned char, 3>{'a', 'b', 'c'}));
+    REQUIRE(same(std::vector<unsigned char>{'a', 'b', 'c'}));
+    REQUIRE(same(std::vector<signed char>{'a', 'b', 'c'}));
+    REQUIRE(same(std::vector<char>{'a', 'b', 'c'}));
+    REQUIRE(same(std::array<std::byte, 3>{std::byte{97}, std::byte{98}, std::byte{99}}));
+    std::string text = "abc";
+    REQUIRE(same(std::span<char>(text)));
+    REQUIRE(same(std::span<char const, 3>(text)));
+    REQUIRE(same(std::u8string_view(u8"abc")));
+    REQUIRE(same(std::u8string(u8"abc")));
+    unsigned char const array[] = {'a', 'b', 'c'};
+    REQUIRE(same(array));
+    REQUIRE(xxh3()(std::vector<unsigned char>()) == xxh3()(""));
+}
+
+TEST_CASE("hash: published values of xxHash's own check at every kind of length", "[core][hash][unit]") {
+    std::vector<unsigned char> buffer;
+    for (std::uint64_t g = 2654435761u; buffer.size() < 1024; g *= 11400714785074694797u)
+        buffer.push_back(static_cast<unsigned char>(g >> 56));
+    struct row {
+        std::size_t   length;
+        std::uint64_t old_0, old_seeded, new_0, new_seeded;
+    };
+    for (auto const& r : {row{1, 0xE934A84ADB052768, 0x5014607643A9B4C3, 0xC44BDFF4074EECDB, 0x032BE332DD766EF8},
+                          row{14, 0x8282DCC4994E35C8, 0xC3BD6BF63DEB6DF0, 0x1AC0BBDA2B9FCF03, 0xA7F68521581B173F},
+                          row{17, 0x0D39A2D051A30C2C, 0x495CD68A647C7A22, 0x796F5ACD3A60F862, 0xF3EC5067F4306DB3},
+                          row{129, 0x41C280132D697ABA, 0x1668B87489935FF5, 0x98F1B0A679A2CA29, 0x21FFFDBCA099C844},
+                          row{241, 0x95D76C8B4D8FC4D6, 0x19D5AD5F4BD6CB9F, 0xC5A639ECD2030E5E, 0xDDA9B0A161D4829A},
+                          row{1024, 0x4775BF7CACE4D177, 0x238CF9296898B465, 0xDD85C9B5C1109C5C, 0xEF368A8A2EBABAEF}}) {
+        std::span const bytes(buffer.data(), r.length);
+        CHECK(xxhash64()(bytes) == r.old_0);
+        CHECK(xxhash64(2654435761u)(bytes) == r.old_seeded);
+        CHECK(xxh3()(bytes) == r.new_0);
+        CHECK(xxh3(11400714785074694797u)(bytes) == r.new_seeded);
     }
 }
 

@@ -15,7 +15,7 @@
 ///
 /// An integer or enumeration is widened to 64 bits (with its sign) and hashed as those 8 bytes, least significant
 /// first: 5, 5u and std::size_t(5) are one key, on 32 and 64 bits, little and big endian. A char or wchar_t, which has a
-/// sign on some machines, is widened without. Text and bytes are hashed as they are.
+/// sign on some machines, is widened without. Text, and any row of bytes (std::byte, unsigned char, char8_t …), is hashed as it is.
 
 #include <sluice/core/mix64.hpp>
 
@@ -32,6 +32,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <string_view>
 #include <type_traits>
@@ -57,6 +58,20 @@ template <integer_key T>
         return static_cast<std::make_unsigned_t<T>>(key);
     else
         return static_cast<std::uint64_t>(key);
+}
+
+/// Bytes by another name: a vector of unsigned char, 16 bytes of a UUID, text in char8_t. Not a literal u8"…", which would have
+/// its final null among them.
+template <class R>
+concept row_of_bytes =
+    !std::convertible_to<R const&, std::string_view> && !std::convertible_to<R const&, std::span<std::byte const>> &&
+    (std::convertible_to<R const&, std::span<unsigned char const>> || std::convertible_to<R const&, std::span<char const>> ||
+     std::convertible_to<R const&, std::span<signed char const>> ||
+     (std::convertible_to<R const&, std::span<char8_t const>> && !std::is_array_v<R>));
+
+template <row_of_bytes R>
+[[nodiscard]] std::string_view as_text(R const& bytes) noexcept {
+    return {reinterpret_cast<char const*>(std::data(bytes)), std::size(bytes)};
 }
 
 struct little_endian_bytes {
@@ -89,6 +104,11 @@ public:
     [[nodiscard]] std::uint64_t operator()(std::span<std::byte const> bytes) const noexcept {
         return XXH64(bytes.data(), bytes.size(), seed_);
     }
+    template <detail::row_of_bytes Bytes>
+    [[nodiscard]] std::uint64_t operator()(Bytes const& bytes) const noexcept {
+        return (*this)(detail::as_text(bytes));
+    }
+    std::uint64_t operator()(std::nullptr_t) const = delete;  // would be a text of no address
 
     [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return seed_; }
 
@@ -113,6 +133,11 @@ public:
     [[nodiscard]] std::uint64_t operator()(std::span<std::byte const> bytes) const noexcept {
         return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed_);
     }
+    template <detail::row_of_bytes Bytes>
+    [[nodiscard]] std::uint64_t operator()(Bytes const& bytes) const noexcept {
+        return (*this)(detail::as_text(bytes));
+    }
+    std::uint64_t operator()(std::nullptr_t) const = delete;  // would be a text of no address
 
     [[nodiscard]] constexpr std::uint64_t seed() const noexcept { return seed_; }
 
