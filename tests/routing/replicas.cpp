@@ -1,12 +1,24 @@
 // SPDX-License-Identifier: BSL-1.0
+#include <sluice/routing/anchor_hash.hpp>
+#include <sluice/routing/bounded_load.hpp>
+#include <sluice/routing/dx_hash.hpp>
+#include <sluice/routing/jump_hash.hpp>
+#include <sluice/routing/maglev.hpp>
+#include <sluice/routing/memento_hash.hpp>
+#include <sluice/routing/multi_probe_hash.hpp>
+#include <sluice/routing/named_buckets.hpp>
+#include <sluice/routing/rendezvous_hash.hpp>
 #include <sluice/routing/replicas.hpp>
 #include <sluice/routing/ring_hash.hpp>
+#include <sluice/routing/virtual_shards.hpp>
 
 #include "support/catch.hpp"
 #include "support/random.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -111,4 +123,62 @@ TEST_CASE("replicas: a placement without an order gives each node once, too", "[
     }
     REQUIRE(sluice::pick_n(no_order{}, hashed_key(1), 3).empty());
     REQUIRE_FALSE(sluice::locate_excluding(no_order{}, hashed_key(1), std::vector<node_index>()));
+}
+
+namespace {
+
+template <sluice::placement P>
+void takes_keys_as_they_are(P const& p) {
+    auto const same = [&](auto const& key) {
+        hashed_key const                 hash = p.key(key);
+        std::vector<node_index>          out(2), expected(2);
+        std::vector<node_index> const    none;
+        REQUIRE(p.pick(key) == p.pick(hash));
+        REQUIRE(sluice::pick_n(p, key, 2) == sluice::pick_n(p, hash, 2));
+        REQUIRE(sluice::locate_n(p, key, out) == sluice::locate_n(p, hash, expected));
+        REQUIRE(out == expected);
+        REQUIRE(sluice::locate_excluding(p, key, out) == sluice::locate_excluding(p, hash, expected));
+        REQUIRE(sluice::pick_excluding(p, key, none) == p.pick(key));
+        sluice::bounded_load<P> bounded(p);
+        REQUIRE(bounded.acquire(key).index() == *p.locate(hash));
+    };
+    same("text");
+    same(std::string("another"));
+    same(42);
+    same(std::vector<unsigned char>{1, 2, 3});
+    REQUIRE(p.key(hashed_key(7)) == hashed_key(7));
+    REQUIRE(p.key("text") != p.key(42));
+}
+
+}  // namespace
+
+TEST_CASE("replicas: every placement takes the same keys", "[routing][replicas][law]") {
+    takes_keys_as_they_are(ring_of(5));
+    sluice::rendezvous_hash<std::string>                           rendezvous;
+    sluice::maglev<std::string>                                    maglev({.table_size = 101});
+    sluice::multi_probe_hash<std::string>                          probes;
+    sluice::virtual_shards<>                                       shards;
+    sluice::named_buckets<sluice::jump_hash<>, std::string>        jump;
+    sluice::named_buckets<sluice::memento_hash<>, std::string>     memento;
+    sluice::named_buckets<sluice::dx_hash<>, std::string>          dx;
+    sluice::named_buckets<sluice::anchor_hash<>, std::string>      anchor(sluice::anchor_hash<>({.capacity = 9}));
+    for (auto const* name : {"a", "b", "c", "d"}) {
+        rendezvous.add(name), maglev.add(name), probes.add(name), shards.add(name);
+        jump.add(name), memento.add(name), dx.add(name), anchor.add(name);
+    }
+    takes_keys_as_they_are(rendezvous);
+    takes_keys_as_they_are(maglev);
+    takes_keys_as_they_are(probes);
+    takes_keys_as_they_are(shards);
+    takes_keys_as_they_are(jump);
+    takes_keys_as_they_are(memento);
+    takes_keys_as_they_are(dx);
+    takes_keys_as_they_are(anchor);
+    takes_keys_as_they_are(anchor.buckets());
+
+    for (std::size_t const n : {0u, 1u, 3u, 9u}) REQUIRE(rendezvous.pick_n("k", n) == sluice::pick_n(rendezvous, "k", n));
+    std::vector<node_index> out(3), expected(3);
+    REQUIRE(rendezvous.locate_n("k", out) == rendezvous.locate_n(rendezvous.key("k"), expected));
+    REQUIRE(out == expected);
+    REQUIRE(sluice::rendezvous_hash<int>().pick_n("k", 3).empty());
 }

@@ -115,6 +115,11 @@ public:
         auto const b = bucket_at(key.value, 0, level);
         return works(b) ? b : search(key.value, level).bucket;
     }
+    /// Its 64 bits, for what takes no other key.
+    template <routing_key<Hash> Key>
+    [[nodiscard]] constexpr hashed_key key(Key const& key) const noexcept {
+        return hash_of(hash_, key);
+    }
     template <routing_key<Hash> Key>
     [[nodiscard]] std::optional<node_index> pick(Key const& key) const noexcept {
         return locate(hash_of(hash_, key));

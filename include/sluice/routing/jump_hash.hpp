@@ -82,6 +82,11 @@ public:
         if (size_ == 0) return std::nullopt;
         return jump_bucket(key, size_);
     }
+    /// Its 64 bits, for what takes no other key.
+    template <routing_key<Hash> Key>
+    [[nodiscard]] constexpr hashed_key key(Key const& key) const noexcept {
+        return hash_of(hash_, key);
+    }
     template <routing_key<Hash> Key>
     [[nodiscard]] constexpr std::optional<node_index> pick(Key const& key) const noexcept {
         return locate(hash_of(hash_, key));

@@ -159,6 +159,11 @@ public:
         }
         return b;
     }
+    /// Its 64 bits, for what takes no other key.
+    template <routing_key<Hash> Key>
+    [[nodiscard]] constexpr hashed_key key(Key const& key) const noexcept {
+        return hash_of(hash_, key);
+    }
     template <routing_key<Hash> Key>
     [[nodiscard]] std::optional<node_index> pick(Key const& key) const noexcept {
         return locate(hash_of(hash_, key));

@@ -70,6 +70,11 @@ public:
 
     [[nodiscard]] std::optional<node_index> locate(hashed_key key) const noexcept { return buckets_.locate(key); }
     template <class Key>
+        requires requires(Buckets const& buckets, Key const& key) { buckets.key(key); }
+    [[nodiscard]] hashed_key key(Key const& key) const noexcept {
+        return buckets_.key(key);
+    }
+    template <class Key>
         requires requires(Buckets const& buckets, Key const& key) { buckets.pick(key); }
     [[nodiscard]] std::optional<Node> pick(Key const& key) const {
         auto const i = buckets_.pick(key);

@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// placement, walk — the words that everything speaks which sends a key to the same node each time.
+/// placement, placement_key, walk — the words that everything speaks which sends a key to the same node each time.
 ///
 /// Use it for     code over any placement (bounded_load, replicas, routing_table), and a placement of your own
 /// Not for        choice by load, where the key does not matter (balancer)
@@ -43,6 +43,12 @@ concept placement = std::copyable<P> && requires(P const& p, hashed_key key, nod
 template <class P>
 concept ordered_placement = placement<P> && requires(P const& p, hashed_key key, bool (*visit)(node_index)) {
     { p.walk(key, visit) } -> std::same_as<bool>;
+};
+
+/// A key that this placement hashes: p.key(key) are its bits, so that p.pick(key) is p.pick(p.key(key)).
+template <class Key, class P>
+concept placement_key = !std::same_as<Key, hashed_key> && requires(P const& p, Key const& key) {
+    { p.key(key) } -> std::same_as<hashed_key>;
 };
 
 /// The k-th other hash of a key, k > 0; 0 is the key itself.

@@ -8,11 +8,11 @@
 /// Not for        thousands of nodes and hot paths (ring_hash, maglev)
 /// Thread-safety  a value: any number of readers, or one writer
 /// Complexity     look-up: O(n), one multiplication per node while all weights are equal, otherwise about six. locate_n:
-///                O(n + k² log(n / k)) expected. walk: O(n) for the first node and for each 16 further ones. None of them
-///                allocates. Changes: O(n)
+///                O(n + k² log(n / k)) expected. walk: O(n) for the first node and for each 16 further ones. Only pick_n
+///                allocates, its answer. Changes: O(n)
 /// Errors         std::invalid_argument for a node that is a member already (add) or is not (remove, set_weight, weight), and
 ///                for a weight that is not > 0 and finite. add may throw what allocation and the node's copy throw and then has
-///                no effect. Look-ups are noexcept; with no node the answer is empty
+///                no effect. Look-ups by index are noexcept; with no node the answer is empty
 /// Units          weights are relative
 /// Source         Thaler, Ravishankar, ToN 1998, doi:10.1109/90.663936; weights: Schindelhauer, Schomaker, SPAA 2005,
 ///                doi:10.1145/1073970.1074008; scores: Dietzfelbinger et al., J. Algorithms 25, 1997, doi:10.1006/jagm.1997.0873
@@ -90,6 +90,11 @@ public:
         if (hashes_.empty()) return std::nullopt;
         return members_.at(equal_ ? lowest_score(key) : first(key));
     }
+    /// Its 64 bits, for what takes no other key.
+    template <routing_key<Hash> Key>
+    [[nodiscard]] constexpr hashed_key key(Key const& key) const noexcept {
+        return hash_of(hash_, key);
+    }
     template <routing_key<Hash> Key>
     [[nodiscard]] std::optional<Node> pick(Key const& key) const {
         auto const i = locate(hash_of(hash_, key));
@@ -116,6 +121,22 @@ public:
         }
         for (auto& position : out.first(filled)) position = members_.at(position);
         return filled;
+    }
+
+    template <routing_key<Hash> Key>
+        requires(!std::same_as<Key, hashed_key>)
+    std::size_t locate_n(Key const& k, std::span<node_index> out) const noexcept {
+        return locate_n(key(k), out);
+    }
+    /// The same nodes themselves.
+    template <routing_key<Hash> Key>
+    [[nodiscard]] std::vector<Node> pick_n(Key const& k, std::size_t n) const {
+        std::vector<node_index> found(std::min(n, size()));
+        std::vector<Node>       nodes;
+        nodes.reserve(found.size());
+        locate_n(key(k), found);
+        for (auto const i : found) nodes.push_back(node(i));
+        return nodes;
     }
 
     /// Every node, in the key's order.

@@ -92,4 +92,23 @@ template <placement P, tried_nodes Tried>
     return p.node(*i);
 }
 
+// The same for keys that the placement hashes.
+
+template <placement P, placement_key<P> Key>
+[[nodiscard]] std::size_t locate_n(P const& p, Key const& key, std::span<node_index> out) {
+    return sluice::locate_n(p, p.key(key), out);
+}
+template <placement P, placement_key<P> Key>
+[[nodiscard]] std::vector<typename P::node_type> pick_n(P const& p, Key const& key, std::size_t n) {
+    return sluice::pick_n(p, p.key(key), n);
+}
+template <placement P, placement_key<P> Key, tried_nodes Tried>
+[[nodiscard]] std::optional<node_index> locate_excluding(P const& p, Key const& key, Tried const& tried) {
+    return sluice::locate_excluding(p, p.key(key), tried);
+}
+template <placement P, placement_key<P> Key, tried_nodes Tried>
+[[nodiscard]] std::optional<typename P::node_type> pick_excluding(P const& p, Key const& key, Tried const& tried) {
+    return sluice::pick_excluding(p, p.key(key), tried);
+}
+
 }  // namespace sluice

@@ -102,6 +102,11 @@ public:
         return parts_[s.first + part_of(rehashed(salt, 1).value, s.parts)];
     }
 
+    /// Its 64 bits, for what takes no other key.
+    template <routing_key<Hash> Key>
+    [[nodiscard]] constexpr hashed_key key(Key const& key) const noexcept {
+        return hash_of(hash_, key);
+    }
     template <routing_key<Hash> Key>
     [[nodiscard]] std::optional<Node> pick(Key const& key) const {
         auto const i = locate(hash_of(hash_, key));
