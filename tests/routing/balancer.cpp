@@ -4,6 +4,9 @@
 #include "support/catch.hpp"
 
 #include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -46,6 +49,50 @@ TEST_CASE("balancer: what a node has is used, what it lacks has a default", "[ro
     REQUIRE(sluice::node_available(nothing{}));
     REQUIRE((sluice::node_weight(17) == 1 && sluice::node_available(0)));
     REQUIRE_FALSE(sluice::node_usable(plain{.weight = 0}));
+}
+
+namespace {
+
+template <class Number>
+struct counted {
+    Number weight{};
+    Number in_flight{};
+};
+template <class Number>
+std::uint32_t counts_as(Number x) {
+    counted<Number> const n{x, x};
+    REQUIRE(sluice::node_weight(n) == sluice::node_in_flight(n));
+    return sluice::node_weight(n);
+}
+
+}  // namespace
+
+TEST_CASE("balancer: a number of any type counts from 0 to 2^32 - 1", "[routing][balancer][unit]") {
+    constexpr std::uint32_t most = UINT32_MAX;
+    CHECK(counts_as(-1) == 0);
+    CHECK(counts_as(std::numeric_limits<std::int64_t>::min()) == 0);
+    CHECK(counts_as(std::int64_t{1} << 32) == most);
+    CHECK(counts_as(std::uint64_t{1} << 32) == most);
+    CHECK(counts_as(std::uint64_t{most} - 1) == most - 1);
+    CHECK(counts_as(static_cast<signed char>(-3)) == 0);
+    CHECK(counts_as(std::uint8_t{200}) == 200);
+    CHECK(counts_as(true) == 1);
+    CHECK(counts_as(2.0) == 2);
+    CHECK(counts_as(0.5) == 1);
+    CHECK(counts_as(2.5f) == 3);
+    CHECK(counts_as(1e-300) == 1);
+    CHECK(counts_as(5e-324) == 1);
+    CHECK(counts_as(4294967294.5) == most);
+    CHECK(counts_as(1e300) == most);
+    CHECK(counts_as(-0.5) == 0);
+    CHECK(counts_as(std::numeric_limits<double>::quiet_NaN()) == 0);
+    CHECK(counts_as(std::numeric_limits<float>::infinity()) == most);
+    counted<std::atomic<int>> shared;
+    shared.in_flight = -1;  // a count that is taken down before it is up, for a moment
+    shared.weight = 4;
+    CHECK(sluice::node_in_flight(shared) == 0);
+    CHECK(sluice::node_weight(shared) == 4);
+    CHECK_FALSE(sluice::node_usable(counted<double>{}));
 }
 
 TEST_CASE("balancer: any_usable is even over the usable nodes and never endless", "[routing][balancer][unit]") {

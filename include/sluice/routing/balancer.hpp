@@ -16,8 +16,11 @@
 /// retry_exclusion wrap any balancer without a copy. A node is any type; what it has is used, what it lacks has a default:
 ///
 ///     available   member or member function; true by default. A node that is not available is never chosen
-///     weight      an unsigned number; 1 by default. 0 takes no new work (drained), as if not available
-///     in_flight   an unsigned number; 0 by default
+///     weight      a whole number; 1 by default. 0 takes no new work (drained), as if not available
+///     in_flight   a whole number; 0 by default
+///
+/// Either may have any arithmetic type, atomic or not, and counts from 0 to 2^32 - 1: what is below counts as 0, as does NaN, what
+/// is above as the largest, and a fraction as the next whole number, so that 0.5 is no drain. Scale fractions to whole numbers.
 ///
 /// choose(nodes, now, rng) answers with a position in the list, or nothing. Time and randomness come with the call; a balancer
 /// that needs neither ignores them.
@@ -29,6 +32,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <type_traits>
@@ -51,6 +55,26 @@ template <class N>
     else return n;
 }
 
+template <class T>
+[[nodiscard]] constexpr std::uint32_t whole_number(T x) noexcept {
+    constexpr std::uint32_t most = std::numeric_limits<std::uint32_t>::max();
+    if constexpr (std::floating_point<T>) {
+        if (!(x > 0)) return 0;
+        if (x >= static_cast<T>(most)) return most;
+        auto const below = static_cast<std::uint32_t>(x);
+        return static_cast<T>(below) < x ? below + 1 : below;
+    } else {
+        if (std::cmp_less(x, 0)) return 0;
+        return std::cmp_less(x, most) ? static_cast<std::uint32_t>(x) : most;
+    }
+}
+/// Of a number, or of what becomes one (std::atomic).
+template <class T>
+[[nodiscard]] constexpr std::uint32_t count_in(T const& x) noexcept {
+    if constexpr (requires { requires std::is_arithmetic_v<std::remove_cvref_t<decltype(+x)>>; }) return whole_number(+x);
+    else return static_cast<std::uint32_t>(x);
+}
+
 }  // namespace detail
 
 /// Whether a node takes work at all.
@@ -67,9 +91,9 @@ template <class N>
 [[nodiscard]] constexpr std::uint32_t node_weight(N const& n) noexcept {
     auto const& node = detail::node_behind(n);
     if constexpr (requires { { node.weight() } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.weight());
+        return detail::count_in(node.weight());
     else if constexpr (requires { { node.weight } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.weight);
+        return detail::count_in(node.weight);
     else return 1;
 }
 
@@ -78,9 +102,9 @@ template <class N>
 [[nodiscard]] constexpr std::uint32_t node_in_flight(N const& n) noexcept {
     auto const& node = detail::node_behind(n);
     if constexpr (requires { { node.in_flight() } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.in_flight());
+        return detail::count_in(node.in_flight());
     else if constexpr (requires { { node.in_flight } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.in_flight);
+        return detail::count_in(node.in_flight);
     else return 0;
 }
 

@@ -78,9 +78,9 @@ template <class N>
 [[nodiscard]] constexpr std::uint32_t node_capacity(N const& n) noexcept {
     auto const& node = node_original(n);
     if constexpr (requires { { node.capacity() } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.capacity());
+        return detail::count_in(node.capacity());
     else if constexpr (requires { { node.capacity } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.capacity);
+        return detail::count_in(node.capacity);
     else return std::numeric_limits<std::uint32_t>::max();
 }
 
