@@ -125,7 +125,7 @@ TEST_CASE("load_gauge: without hysteresis a level ends where it begins", "[flow]
 }
 
 TEST_CASE("load_gauge: thresholds that cannot work are refused by name", "[flow][load_level][unit]") {
-    REQUIRE_THROWS_WITH(load_gauge({.yellow = 0}), test::contains("yellow (> 0) is 0.0"));
+    REQUIRE_THROWS_WITH(load_gauge({.yellow = 0}), test::contains("yellow (> 0) is 0"));
     REQUIRE_THROWS_WITH(load_gauge({.yellow = no_number}), test::contains("yellow (> 0) is nan"));
     REQUIRE_THROWS_WITH(load_gauge({.yellow = -infinity}), test::contains("yellow"));
     REQUIRE_THROWS_WITH(load_gauge({.red = 0.6}), test::contains("red (> yellow) is 0.6"));

@@ -208,9 +208,15 @@ TEST_CASE("bounded_load: nodes may change while tokens are out", "[routing][boun
 
 TEST_CASE("bounded_load: refuses what is no bound", "[routing][bounded_load][unit]") {
     double const nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
-    for (double const c : {1.0, 0.5, 0.0, -2.0, 1.0000001, 1000.1, nan, inf, -inf})
-        REQUIRE_THROWS_WITH(bounded_load<ring>(ring(), {.load_factor = c}),
-                            test::contains("load_factor") && test::contains(std::to_string(c)));
+    struct row {
+        double      factor;
+        char const* shown;
+    };
+    for (auto const& [factor, shown] : {row{1.0, "is 1"}, row{0.5, "is 0.5"}, row{0.0, "is 0"}, row{1e-7, "is 1e-07"},
+                                        row{-2.0, "is -2"}, row{1.0000001, "is 1.0000001"}, row{1000.1, "is 1000.1"},
+                                        row{1e300, "is 1e+300"}, row{nan, "nan"}, row{inf, "is inf"}, row{-inf, "is -inf"}})
+        REQUIRE_THROWS_WITH(bounded_load<ring>(ring(), {.load_factor = factor}),
+                            test::contains("load_factor") && test::contains(shown));
     for (double const w : {0.0, -1.0, nan, inf, 2e7})
         REQUIRE_THROWS_AS(bounded_load<row_of_nodes>(row_of_nodes{{1, w}}), std::invalid_argument);
     REQUIRE_THROWS_AS(bounded_load<row_of_nodes>(row_of_nodes{{1e7, 1e7}}), std::invalid_argument);

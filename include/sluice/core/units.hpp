@@ -15,6 +15,7 @@
 /// A rate from a floating-point number takes its decimals, nine at most: per_second(0.1) is exactly one in 10 s.
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/detail/wide.hpp>
 
 #include <compare>
@@ -36,7 +37,7 @@ concept number = (std::integral<T> && !std::same_as<T, bool>) || std::floating_p
 
 template <class T>
 [[noreturn]] inline void refuse(char const* parameter, T value, char const* rule) {
-    throw std::invalid_argument("sluice: " + std::string(parameter) + " = " + std::to_string(value) + ", " + rule);
+    throw std::invalid_argument("sluice: " + std::string(parameter) + " = " + shown(value) + ", " + rule);
 }
 
 template <number N>

@@ -7,6 +7,8 @@
 /// Thread-safety  any thread
 /// Errors         refuse_node throws std::invalid_argument
 
+#include <sluice/core/detail/invalid.hpp>
+
 #include <concepts>
 #include <stdexcept>
 #include <string>
@@ -20,7 +22,7 @@ template <class Node>
     if constexpr (std::convertible_to<Node const&, std::string_view>)
         return '"' + std::string(std::string_view(node)) + '"';
     else if constexpr (std::integral<Node> || std::floating_point<Node>)
-        return std::to_string(node);
+        return shown(node);
     else
         return "…";
 }
