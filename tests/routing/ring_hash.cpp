@@ -291,6 +291,21 @@ TEST_CASE("ring_hash: a weight is so many points, whatever others have", "[routi
     REQUIRE(laws::owners(r, keys) == before);
 }
 
+TEST_CASE("ring_hash: a list in braces is nodes, each one", "[routing][ring_hash][unit]") {
+    ring_hash<> r;
+    r.add({"a", "b"});  // not the text from the address of "a" to that of "b"
+    r.add({"c"});
+    REQUIRE(r.size() == 3);
+    REQUIRE((r.contains("a") && r.contains("b") && r.contains("c")));
+    REQUIRE_THROWS_AS(r.add({"d", "a"}), std::invalid_argument);
+    REQUIRE_FALSE(r.contains("d"));
+    ring_hash<int> numbers;
+    numbers.add({1, 2, 3});
+    numbers.add({{4, 0.5}, {5, 2.0}});
+    REQUIRE(numbers.size() == 5);
+    REQUIRE(numbers.points() == 150 * 3 + 75 + 300);
+}
+
 TEST_CASE("ring_hash: refuses what cannot be and changes nothing", "[routing][ring_hash][unit]") {
     double const nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
     REQUIRE_THROWS_AS(ring_hash<>({.virtual_nodes = 0}), std::invalid_argument);

@@ -43,6 +43,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <new>
 #include <optional>
 #include <ranges>
@@ -138,6 +139,9 @@ public:
         next.table_ = next.built(total);
         *this = std::move(next);
     }
+
+    void add(std::initializer_list<Node> nodes) { add(std::span<Node const>(nodes.begin(), nodes.size())); }
+    void add(std::initializer_list<member> nodes) { add(std::span<member const>(nodes.begin(), nodes.size())); }
 
     void remove(Node const& node) {
         auto const place = find(node);
