@@ -166,6 +166,23 @@ TEST_CASE("edf: weights that change and nodes that come and go give neither burs
     for (int i = 0; i < 5; ++i) REQUIRE(b.choose(nodes, time_point{}, rng) == 1000u);
 }
 
+TEST_CASE("edf: those who come back after all were away are seen at once", "[routing][edf][unit]") {
+    for (auto const ties : {edf_ties::re_added, edf_ties::first_index}) {
+        auto                 nodes = weighing({3, 1, 2, 1, 3, 2});
+        edf                  b({.ties = ties});
+        sluice::xoshiro256ss rng(1);
+        for (int n = 0; n < 5; ++n) REQUIRE(b.choose(nodes, time_point{}, rng));
+        for (int round = 0; round < 3; ++round) {
+            for (auto& n : nodes) n.available = false;
+            for (int n = 0; n < 4; ++n) REQUIRE_FALSE(b.choose(nodes, time_point{}, rng));
+            for (auto& n : nodes) n.available = true;
+            auto period = turns(b, nodes, 12);
+            std::sort(period.begin(), period.end());
+            REQUIRE(period == "aaabccdeeeff");
+        }
+    }
+}
+
 TEST_CASE("edf: after any disturbance a period is again in the order of exact deadlines", "[routing][edf][property]") {
     sluice::xoshiro256ss rng(test::seed());
     for (int round = 0; round < 24; ++round) {

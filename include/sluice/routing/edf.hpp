@@ -61,8 +61,8 @@ public:
     [[nodiscard]] std::optional<node_index> choose(List const& nodes, time_point, Source&) {
         if (nodes.size() != known_) resize(nodes);
         if (known_ == 0) return std::nullopt;
-        look_around(nodes);
-        for (int pass = 0; pass < 2; ++pass) {
+        if (!is_absent(tree_[1])) look_around(nodes);
+        for (int pass = 0;; ++pass) {
             for (entry top = tree_[1]; !is_absent(top); top = tree_[1]) {
                 node_index const    i = index_of(top);
                 std::uint32_t const weight = weight_of(nodes, i);
@@ -78,9 +78,9 @@ public:
                 put(i, top);
                 return i;
             }
+            if (pass == 1) return std::nullopt;
             for (std::size_t k = aside_.size(); k-- > 0;) look_at_aside(nodes, k);  // nobody left: all are asked
         }
-        return std::nullopt;
     }
 
 private:
