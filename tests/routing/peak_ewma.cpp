@@ -9,8 +9,11 @@
 
 #include <array>
 #include <cmath>
+#include <cstddef>
 #include <limits>
+#include <memory>
 #include <stdexcept>
+#include <vector>
 
 using namespace std::chrono_literals;
 using sluice::duration;
@@ -156,6 +159,46 @@ TEST_CASE("peak_ewma: as the load of a balancer", "[routing][peak_ewma][unit]") 
     REQUIRE(least.choose(nodes, at(1s), rng) == 3u);
     nodes[1].weight = 3;  // 2 / 3 of the cost of one
     REQUIRE(least.choose(nodes, at(1s), rng) == 1u);
+}
+
+TEST_CASE("peak_ewma: an idle node has no more pull than its least says", "[routing][peak_ewma][unit]") {
+    struct row {
+        duration    least;
+        std::size_t pulled;  // of 100 requests at once, before anybody answers
+    };
+    // Nine nodes at 10 ms, one idle for 40 decays: with 1 ms it takes ten until each other one costs the same.
+    for (auto const& [least, pulled] : {row{1ns, 100}, row{1ms, 10}, row{5ms, 2}, row{10ms, 1}}) {
+        std::vector<std::unique_ptr<peak_ewma<>>> estimates;
+        struct one {
+            peak_ewma<> const& latency;
+            std::uint32_t      in_flight = 0;
+        };
+        std::vector<one> nodes;
+        for (int i = 0; i < 10; ++i) {
+            estimates.push_back(std::make_unique<peak_ewma<>>(sluice::peak_ewma_options{.decay = 1s, .least = least}, at(0s)));
+            if (i > 0) estimates.back()->record(10ms, at(40s));
+            nodes.push_back({*estimates.back()});
+        }
+        REQUIRE(estimates[0]->value(at(40s)) == least);
+        REQUIRE(estimates[0]->cost(at(40s), 4) == static_cast<std::uint64_t>(5 * least.count()));
+        REQUIRE(ms(estimates[1]->value(at(40s))) == Approx(10).epsilon(1e-8));
+        sluice::least_loaded<sluice::latency_load> b;
+        sluice::xoshiro256ss                       rng(1);
+        std::size_t                                before_others = 0;
+        for (bool alone = true; alone && before_others < 100; before_others += alone ? 1u : 0u) {
+            auto const i = b.choose(nodes, at(40s), rng).value();
+            ++nodes[i].in_flight;
+            alone = i == 0;
+        }
+        REQUIRE(before_others <= pulled);
+        REQUIRE(before_others + 1 >= pulled);  // the last one is a tie
+    }
+    peak_ewma e({.decay = 1s, .initial = 30ms, .least = 2ms}, at(0s));
+    e.record(1ms, at(40s));  // faster than that: it is taken, and counts as 2 ms
+    REQUIRE(e.value(at(40s)) == 2ms);
+    e.record(30ms, at(40s));
+    REQUIRE(e.value(at(80s)) == 2ms);
+    REQUIRE_THROWS_WITH(peak_ewma({.least = 0ns}, at(0s)), test::contains("least (> 0 ns) is 0"));
 }
 
 TEST_CASE("peak_ewma: threads never raise it above the largest sample", "[routing][peak_ewma][unit]") {

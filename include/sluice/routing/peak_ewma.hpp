@@ -10,15 +10,21 @@
 /// Progress       reads are wait-free and change nothing, record is lock-free
 /// Complexity     value, cost: two loads and a power of two in whole numbers. record: one logarithm and two compare-exchanges; a
 ///                sample below the estimate some functions of <cmath> besides. 16 bytes and the options; no allocation
-/// Errors         std::invalid_argument: decay outside 1 ms … 1 day, initial or penalty_cap <= 0. The rest is noexcept. A latency
+/// Errors         std::invalid_argument: decay outside 1 ms … 1 day; initial, least or penalty_cap <= 0. The rest is noexcept. A latency
 ///                below 1 ns counts as 1 ns, a sum or product beyond its range as the largest: no NaN, no infinity
 /// Units          integer nanoseconds. Rounded to 1 ns in decay: relative error below 10^-9 with 10 s, 2 · 10^-6 with 1 ms
 /// Source         Finagle's Peak EWMA (Twitter, 2015); the read that changes nothing: linkerd2-proxy, 2026; penalties: brpc
 /// Differs        the older form decays at each read, so that under load a real sample below a peak has no weight
 ///
 /// With e the estimate and dt the time since the last sample: a sample s >= e · exp(−dt / decay) replaces it; a smaller one gives
-/// e · exp(−dt / decay) + s · (1 − exp(−dt / decay)). A read gives e · exp(−dt / decay), and 1 ns at least. cost = value ·
+/// e · exp(−dt / decay) + s · (1 − exp(−dt / decay)). A read gives e · exp(−dt / decay), and `least` at least. cost = value ·
 /// (in flight + 1). The start value, `initial`, decays likewise: a node that nobody has tried becomes attractive.
+///
+/// Idle nodes. As in Finagle and linkerd, an estimate decays as long as nobody answers: a node at 10 ms that has been idle for 16
+/// decays counts as the 1 ns that `least` is by default, and wins against nodes at 10 ms until ten million requests are under
+/// way. With power_of_two_choices that is the 2 / n of the requests that meet it, until its first answer; with least_loaded it is all
+/// of them. `least` bounds it: at 1 ms, such a node gets ten requests before the others have their turn again. It should be
+/// below what the fastest node takes, for what is below it counts as equal.
 /// A time before the last sample counts as that of the last sample: a peak is taken, a smaller sample has no weight.
 
 #include <sluice/core/clock.hpp>
@@ -38,9 +44,11 @@ struct peak_ewma_options {
     duration decay = std::chrono::seconds(10);         ///< 1 ms … 1 day
     duration initial = std::chrono::milliseconds(30);  ///< expected of a node that has not answered yet; > 0
     duration penalty_cap = std::chrono::seconds(30);   ///< most that a failure counts; > 0
+    duration least = duration(1);                      ///< what an estimate counts at least, however long it has decayed; > 0
 };
 
-// The estimate is one number: ground_, the time at which it will have decayed to 1 ns. value(t) = 2^((ground − t) / halving).
+// The estimate is one number: ground_, the time at which it will have decayed to 1 ns. value(t) = 2^((ground − t) / halving);
+// only reads know of `least`.
 // Samples only raise it, whether they replace the estimate or are mixed in; nothing lowers it but time.
 //
 // Ordering
@@ -63,6 +71,7 @@ public:
         double inverse = 0x1p64 / halving_;
         for (; inverse >= 0x1p64; inverse /= 2) ++shift_;
         inverse_ = static_cast<std::uint64_t>(inverse);
+        least_ = detail::octaves_of(static_cast<std::uint64_t>(options.least.count()));
         newest_.store(number(now), std::memory_order_relaxed);                                   // (B) before it is shared
         ground_.store(ground_of(options.initial, number(now)), std::memory_order_relaxed);       // (A) before it is shared
     }
@@ -85,10 +94,10 @@ public:
     [[nodiscard]] std::uint64_t octaves(time_point at) const noexcept {
         std::int64_t const now = std::max(number(at), newest_.load(std::memory_order_relaxed));  // (C)
         std::int64_t const ahead = saturating_sub(time(ground_.load(std::memory_order_relaxed)), time(now)).count();  // (C)
-        if (ahead <= 0) return 0;
+        if (ahead <= 0) return least_;
         auto const x = static_cast<std::uint64_t>(ahead);
         if (x >= UINT64_MAX >> shift_) return std::uint64_t{64} << 32;
-        return detail::multiply_wide(x << shift_, inverse_).high;
+        return std::max(detail::multiply_wide(x << shift_, inverse_).high, least_);
     }
 
     /// A request has been answered.
@@ -135,6 +144,7 @@ private:
                                "peak_ewma: decay (1 ms … 1 day), in ns,", o.decay.count());
         detail::require_option(o.initial.count() > 0, "peak_ewma: initial (> 0 ns)", o.initial.count());
         detail::require_option(o.penalty_cap.count() > 0, "peak_ewma: penalty_cap (> 0 ns)", o.penalty_cap.count());
+        detail::require_option(o.least.count() > 0, "peak_ewma: least (> 0 ns)", o.least.count());
         return o;
     }
     [[nodiscard]] static std::int64_t number(time_point t) noexcept { return t.time_since_epoch().count(); }
@@ -162,6 +172,7 @@ private:
     double             halving_;  // ns in 2^-32 octaves
     std::uint64_t      inverse_ = 0;
     int                shift_ = 0;
+    std::uint64_t      least_ = 0;  // in octaves
     duration           penalty_cap_;
     Atom<std::int64_t> ground_{0};
     Atom<std::int64_t> newest_{0};
