@@ -19,7 +19,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using sluice::hashed_key;
@@ -150,35 +152,83 @@ void takes_keys_as_they_are(P const& p) {
     REQUIRE(p.key("text") != p.key(42));
 }
 
-}  // namespace
+template <sluice::placement P>
+void is_empty_when_moved_from(P p) {
+    auto const key = hashed_key(12345);
+    auto const size = p.size();
+    auto const owner = p.pick(key);
+    P          other = std::move(p);
+    auto const empty = [&] {
+        return p.size() == 0 && !p.locate(key) && !p.pick("k") && sluice::pick_n(p, key, 3).empty() &&
+               sluice::walk(p, key, [](node_index) { return false; });
+    };
+    REQUIRE(empty());
+    REQUIRE((other.size() == size && other.pick(key) == owner));
+    P copy = p;
+    p = std::move(other);
+    REQUIRE((p.size() == size && p.pick(key) == owner));
+    p = std::move(copy);
+    REQUIRE(empty());
+    if constexpr (requires { p.add("z"); p.weight("z"); }) {
+        p.add("z");
+        REQUIRE(*p.pick(key) == "z");
+    }
+}
 
-TEST_CASE("replicas: every placement takes the same keys", "[routing][replicas][law]") {
-    takes_keys_as_they_are(ring_of(5));
-    sluice::rendezvous_hash<std::string>                           rendezvous;
-    sluice::maglev<std::string>                                    maglev({.table_size = 101});
-    sluice::multi_probe_hash<std::string>                          probes;
-    sluice::virtual_shards<>                                       shards;
-    sluice::named_buckets<sluice::jump_hash<>, std::string>        jump;
-    sluice::named_buckets<sluice::memento_hash<>, std::string>     memento;
-    sluice::named_buckets<sluice::dx_hash<>, std::string>          dx;
-    sluice::named_buckets<sluice::anchor_hash<>, std::string>      anchor(sluice::anchor_hash<>({.capacity = 9}));
+template <class Visit>
+void each_placement(Visit visit) {
+    sluice::rendezvous_hash<std::string>                       rendezvous;
+    sluice::maglev<std::string>                                maglev({.table_size = 101});
+    sluice::multi_probe_hash<std::string>                      probes;
+    sluice::virtual_shards<>                                   shards;
+    sluice::named_buckets<sluice::jump_hash<>, std::string>    jump;
+    sluice::named_buckets<sluice::memento_hash<>, std::string> memento;
+    sluice::named_buckets<sluice::dx_hash<>, std::string>      dx;
+    sluice::named_buckets<sluice::anchor_hash<>, std::string>  anchor(sluice::anchor_hash<>({.capacity = 9}));
     for (auto const* name : {"a", "b", "c", "d"}) {
         rendezvous.add(name), maglev.add(name), probes.add(name), shards.add(name);
         jump.add(name), memento.add(name), dx.add(name), anchor.add(name);
     }
-    takes_keys_as_they_are(rendezvous);
-    takes_keys_as_they_are(maglev);
-    takes_keys_as_they_are(probes);
-    takes_keys_as_they_are(shards);
-    takes_keys_as_they_are(jump);
-    takes_keys_as_they_are(memento);
-    takes_keys_as_they_are(dx);
-    takes_keys_as_they_are(anchor);
-    takes_keys_as_they_are(anchor.buckets());
+    visit(ring_of(5)), visit(rendezvous), visit(maglev), visit(probes), visit(shards);
+    visit(jump), visit(memento), visit(dx), visit(anchor);
+    visit(memento.buckets()), visit(dx.buckets()), visit(anchor.buckets());
+}
 
+}  // namespace
+
+TEST_CASE("replicas: every placement takes the same keys", "[routing][replicas][law]") {
+    each_placement([](auto const& p) { takes_keys_as_they_are(p); });
+    sluice::rendezvous_hash<std::string> rendezvous;
+    for (auto const* name : {"a", "b", "c", "d"}) rendezvous.add(name);
     for (std::size_t const n : {0u, 1u, 3u, 9u}) REQUIRE(rendezvous.pick_n("k", n) == sluice::pick_n(rendezvous, "k", n));
     std::vector<node_index> out(3), expected(3);
     REQUIRE(rendezvous.locate_n("k", out) == rendezvous.locate_n(rendezvous.key("k"), expected));
     REQUIRE(out == expected);
     REQUIRE(sluice::rendezvous_hash<int>().pick_n("k", 3).empty());
+}
+
+TEST_CASE("replicas: a placement that was moved from is empty, and good for use", "[routing][replicas][law]") {
+    each_placement([](auto const& p) { is_empty_when_moved_from(p); });
+    auto ring = ring_of(3);
+    auto other = std::move(ring);
+    ring.add("z");
+    ring.add({"a", "b"});
+    REQUIRE(ring.size() == 3);
+    ring.remove("z");
+    REQUIRE(ring.pick("k") != std::nullopt);
+    sluice::memento_hash<> memento(5);
+    memento.remove(2);
+    auto const more = std::move(memento);
+    REQUIRE((memento.add() == 0 && memento.add() == 1 && more.size() == 4));
+    sluice::dx_hash<> dx(70);
+    auto const        rest = std::move(dx);
+    REQUIRE((dx.add() == 0 && dx.add() == 1 && dx.size() == 2 && rest.size() == 70));
+    sluice::anchor_hash<> anchor({.capacity = 5, .working = 3});
+    auto const            taken = std::move(anchor);
+    REQUIRE((anchor.size() == 0 && anchor.capacity() == 0 && !anchor.contains_index(0) && taken.size() == 3));
+    REQUIRE_THROWS_AS(anchor.add(), std::length_error);
+    sluice::virtual_shards<> shards;
+    auto const               table = std::move(shards);
+    REQUIRE_THROWS_AS(shards.add("a"), std::invalid_argument);
+    REQUIRE(table.shard_count() == 1000);
 }

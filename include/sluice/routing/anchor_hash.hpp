@@ -22,6 +22,7 @@
 /// know; what is undone in reverse order leaves no trace.
 
 #include <sluice/core/assert.hpp>
+#include <sluice/core/detail/emptied.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/hash.hpp>
 #include <sluice/routing/detail/bucket_draws.hpp>
@@ -210,7 +211,7 @@ private:
     }
 
     [[no_unique_address]] Hash hash_;
-    std::uint32_t              working_;
+    detail::emptied<std::uint32_t> working_;
     std::vector<place>         place_;
     std::vector<order>         order_;
     std::vector<node_index>    removed_;  // a stack that grows from 0; capacity − working of it are in use

@@ -23,6 +23,7 @@
 /// of the lower half come in the order in which they came before there was an upper one: keys move only to the new bucket.
 
 #include <sluice/core/assert.hpp>
+#include <sluice/core/detail/emptied.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/hash.hpp>
 #include <sluice/core/mix64.hpp>
@@ -83,8 +84,9 @@ public:
     node_index add() {
         if (size_ == capacity_) {
             if (capacity_ == largest) throw std::length_error("sluice: dx_hash has 2^31 buckets, the most there can be");
-            words_.resize(words_for(2 * capacity_));
-            capacity_ *= 2;
+            std::uint32_t const more = capacity_ == 0 ? 1 : 2 * capacity_;  // 0: it was moved from
+            words_.resize(words_for(more));
+            capacity_ = more;
         }
         while (words_[full_words_] == UINT64_MAX) ++full_words_;
         auto const b = static_cast<node_index>(full_words_ * 64) +
@@ -97,7 +99,7 @@ public:
         detail::require_option(contains_index(b), "dx_hash: bucket to remove (a working one)", b);
         flip(b);
         --size_;
-        full_words_ = std::min(full_words_, std::size_t{b / 64});
+        full_words_ = std::min<std::size_t>(full_words_, b / 64);
     }
 
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
@@ -179,7 +181,7 @@ private:
 
     /// What comes after a first draw in vain.
     [[nodiscard]] found search(std::uint64_t key, unsigned first) const noexcept {
-        auto const                    top = static_cast<unsigned>(std::countr_zero(capacity_));
+        auto const                    top = static_cast<unsigned>(std::countr_zero(std::uint32_t{capacity_}));
         std::array<std::uint16_t, 33> drawn{};
         for (unsigned level = top; level > 0 && level >= first; --level) drawn[level] = 1;
         for (std::uint32_t draw = 2; draw <= most_draws; ++draw) {
@@ -204,9 +206,9 @@ private:
 
     [[no_unique_address]] Hash hash_;
     std::vector<std::uint64_t> words_;
-    std::uint32_t              capacity_;
-    std::uint32_t              size_;
-    std::size_t                full_words_ = 0;  // no free bucket in the words before
+    detail::emptied<std::uint32_t> capacity_;
+    detail::emptied<std::uint32_t> size_;
+    detail::emptied<std::size_t>   full_words_;  // no free bucket in the words before
 };
 
 }  // namespace sluice

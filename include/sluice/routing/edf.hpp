@@ -22,6 +22,7 @@
 /// node, since its previous turn was longer ago, and among equals the first.
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/emptied.hpp>
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/core/mix64.hpp>
 #include <sluice/core/random.hpp>
@@ -217,7 +218,7 @@ private:
     std::vector<entry>      tree_;   // the nodes' turns from place n on; in place k < n the earlier of those in 2k and 2k + 1
     std::vector<node_index> aside_;  // cannot be chosen, or not looked at yet: absent in the tree
     std::vector<turn>       turns_;  // by index
-    std::size_t             known_ = 0;  // n
+    detail::emptied<std::size_t> known_;  // n
     std::size_t             next_aside_ = 0;
     std::size_t             next_ = 0;
     moment                  now_;

@@ -18,6 +18,7 @@
 /// A new bucket takes 1/(n + 1) of the keys, the same from all, and no key moves between old ones.
 
 #include <sluice/core/assert.hpp>
+#include <sluice/core/detail/emptied.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/hash.hpp>
 #include <sluice/routing/hashed_key.hpp>
@@ -100,7 +101,7 @@ private:
     }
 
     [[no_unique_address]] Hash hash_;
-    std::uint32_t              size_;
+    detail::emptied<std::uint32_t> size_;
 };
 
 }  // namespace sluice

@@ -21,6 +21,7 @@
 /// the state, as in anchor_hash: state() is all there is to know, and what is undone in reverse order leaves no trace.
 
 #include <sluice/core/assert.hpp>
+#include <sluice/core/detail/emptied.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/hash.hpp>
 #include <sluice/routing/detail/bucket_draws.hpp>
@@ -171,7 +172,7 @@ public:
 
 private:
     [[no_unique_address]] Hash hash_;
-    std::uint32_t              range_;
+    detail::emptied<std::uint32_t> range_;
     std::vector<node_index>    removed_;
     detail::removal_table      table_;
 };

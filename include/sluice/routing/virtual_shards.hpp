@@ -20,6 +20,7 @@
 /// too hot (shard_splitter) can be cut into parts on several nodes: its keys are then told apart by further bits of their hash,
 /// or, with a salt such as the request's id, the requests for one key are; the writer writes to every part then.
 
+#include <sluice/core/detail/emptied.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/core/hash.hpp>
@@ -144,6 +145,7 @@ public:
 
     [[nodiscard]] plan_type plan_add(Node node, double weight = 1) const {
         require_weight(weight);
+        detail::require_option(!shards_.empty(), "virtual_shards: shards of a table that was moved from (> 0)", 0);
         if (contains(node)) detail::refuse_node("virtual_shards: node (not a member yet)", node);
         plan_type p{.what = plan_type::kind::add, .epoch = epoch_, .weight = weight};
         auto const free = std::find_if(nodes_.begin(), nodes_.end(), [](slot const& s) { return !s.node; });
@@ -426,7 +428,7 @@ private:
     std::vector<slot>          nodes_;
     std::vector<entry>         shards_;
     std::vector<node_index>    parts_;
-    std::size_t                size_ = 0;
+    detail::emptied<std::size_t> size_;
     std::uint64_t              epoch_ = 0;
 };
 
