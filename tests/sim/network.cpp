@@ -78,6 +78,33 @@ TEST_CASE("network: impossible parameters are named", "[sim][network][unit]") {
           "sluice: network: at_least (>= 0 ns) is -1");
 }
 
+TEST_CASE("network: what send refuses was not sent", "[sim][network][unit]") {
+    struct backward {
+        std::int64_t     next = -5;
+        sluice::duration operator()(sluice::xoshiro256ss&) { return sluice::duration(next++); }
+    };
+    for (std::uint32_t const loss : {0u, 1000u}) {
+        sim::simulation s;
+        sim::network    net(s, backward{}, {.at_least = 1ms, .loss = loss});
+        CHECK(sentence_of([&] { net.send(0, 1, [] {}); }) == "sluice: network: latency drawn (>= 0 ns) is -5");
+        CHECK(sentence_of([&] { net.send(1, 1, [] {}); }) == "sluice: network: latency drawn (>= 0 ns) is -4");
+        CHECK(net.sent() == 0);
+        CHECK(net.lost() == 0);
+        CHECK(s.pending() == 0);
+        struct no_copy {
+            no_copy() = default;
+            no_copy(no_copy const&) { throw std::runtime_error("no copy"); }
+            void operator()() const {}
+        } const f;
+        for (int i = 0; i < 3; ++i) sentence_of([&] { net.send(0, 1, f); });
+        CHECK(sentence_of([&] { net.send(2, 2, f); }) == "no copy");
+        CHECK(net.sent() == 0);
+        net.send(0, 1, [] {});
+        CHECK(net.sent() == 1);
+        CHECK(net.lost() == (loss == 0 ? 0 : 1));
+    }
+}
+
 TEST_CASE("server_failures: the share of time up is that of the two means", "[sim][server_failures][property]") {
     auto const run = [](std::uint32_t servers) {
         sim::simulation      s(3);

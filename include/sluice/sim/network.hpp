@@ -8,7 +8,8 @@
 /// Not for        bandwidth: messages do not wait for each other, and may overtake
 /// Thread-safety  that of its simulation: one thread
 /// Complexity     send: one event, no allocation. partition, heal: O(1), memory for the highest node that was put into a group
-/// Errors         std::invalid_argument: a loss outside 0 … 1000. send: what simulation::after throws; no effect then
+/// Errors         std::invalid_argument: a loss outside 0 … 1000, at_least < 0; send: a latency < 0, be the message lost or not, and
+///                what simulation::after throws. It was not sent then, but its random numbers are gone
 /// Units          loss in thousandths of the messages
 ///
 /// Who can reach whom is decided when a message is sent: one that is under way arrives though a partition begins. A sender does not
@@ -47,14 +48,14 @@ public:
     /// Runs f() when the message arrives, if it does.
     template <class F>
     void send(std::uint32_t from, std::uint32_t to, F&& f) {
-        ++sent_;
-        auto const time = saturating_add(options_.at_least, latency_(rng_));
+        auto const latency = latency_(rng_);
         bool const dropped = uniform_below(rng_, 1000) < options_.loss;  // drawn in any case: a partition shifts nothing
-        if (from != to && (dropped || !reachable(from, to))) {
+        sluice::detail::require_option(latency.count() >= 0, "network: latency drawn (>= 0 ns)", latency.count());
+        if (from != to && (dropped || !reachable(from, to)))
             ++lost_;
-            return;
-        }
-        sim_.after(time, std::forward<F>(f));
+        else
+            sim_.after(saturating_add(options_.at_least, latency), std::forward<F>(f));
+        ++sent_;
     }
 
     /// Puts a node into a group; all begin in group 0. Only nodes of one group reach each other.
