@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 240 — a canary: one user in ten sees the new version, and stays with it while its share grows.
 // Build:  c++ -std=c++20 -Iinclude examples/240_canary_split.cpp
 #include <sluice/routing/weighted_split.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 250 — a registry of services in which one node dies.
 // Build:  c++ -std=c++20 -Iinclude examples/250_service_registry.cpp -pthread
 #include <sluice/routing/service_registry.hpp>

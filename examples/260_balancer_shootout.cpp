@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 260 — the same requests, six balancers, uneven servers: how long do requests wait?
 // Build:  c++ -std=c++20 -Iinclude examples/260_balancer_shootout.cpp
 #include <sluice/routing/least_loaded.hpp>

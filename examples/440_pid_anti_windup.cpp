@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 440 — a controller at its limit: without protection its integral grows meanwhile, and it overshoots for as long.
 // Build:  c++ -std=c++20 -Iinclude examples/440_pid_anti_windup.cpp
 #include <sluice/scaling/pid.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 630 — sorting with all workers: by one field, then by another, equal ones in their old order
 // Build:  c++ -std=c++20 -Iinclude examples/630_parallel_sort.cpp -pthread
 #include <sluice/executor/thread_pool.hpp>

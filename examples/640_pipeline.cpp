@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 640 — a pipeline: lines are read one by one, worked on in parallel, written in their order
 // Build:  c++ -std=c++20 -Iinclude examples/640_pipeline.cpp -pthread
 #include <sluice/executor/thread_pool.hpp>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 660 — a graph of tasks: built once, run twice, with a loop; and one that grows while it runs
 // Build:  c++ -std=c++20 -Iinclude examples/660_task_graph.cpp -pthread
 #include <sluice/executor/thread_pool.hpp>

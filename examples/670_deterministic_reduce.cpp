@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: BSL-1.0
 // 670 — a sum of floating-point numbers that does not depend on how many workers there are
 // Build:  c++ -std=c++20 -Iinclude examples/670_deterministic_reduce.cpp -pthread
 #include <sluice/executor/thread_pool.hpp>

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSL-1.0
-# docs: every header begins with its licence, #pragma once and a documentation block that says who may call it.
+# docs: every header begins with its licence, #pragma once and a documentation block that says who may call it; what people copy
+# from, the examples, with its licence.
 include("${CMAKE_CURRENT_LIST_DIR}/report.cmake")
 
 find_files(files "include/*.hpp")
@@ -34,6 +35,13 @@ foreach(file IN LISTS files)
   endforeach()
   if(NOT threads)
     complain("${file}:4" "the block has no line /// Thread-safety")
+  endif()
+endforeach()
+find_files(examples "examples/*.cpp")
+foreach(file IN LISTS examples)
+  file(STRINGS "${ROOT}/${file}" licence LIMIT_COUNT 1)
+  if(NOT licence STREQUAL "// SPDX-License-Identifier: BSL-1.0")
+    complain("${file}:1" "begin with // SPDX-License-Identifier: BSL-1.0")
   endif()
 endforeach()
 finish("headers")

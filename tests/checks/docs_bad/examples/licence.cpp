@@ -1,0 +1,2 @@
+// 100 — an example without its licence.
+int main() {}
