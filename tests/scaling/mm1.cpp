@@ -78,6 +78,7 @@ TEST_CASE("mm1: a queue that cannot keep up is a state with a growth", "[scaling
         mm1 const queue(per_second(arrivals), 100ms);
         REQUIRE(queue.saturated());
         REQUIRE(queue.growth_per_second() == Approx(growth));
+        REQUIRE_FALSE(std::signbit(queue.growth_per_second()));  // "-0" is nothing to print
         REQUIRE(queue.utilisation() == 1);
         REQUIRE(queue.offered_load() == Approx(arrivals / 10));
         REQUIRE_FALSE(queue.mean_wait());

@@ -168,6 +168,7 @@ TEST_CASE("mmc: a queue that cannot keep up is a state with a growth", "[scaling
     REQUIRE(queue.probability_response_above(1h) == 1);
     REQUIRE(mmc(per_second(100), 100ms, 10).saturated());
     REQUIRE(mmc(per_second(100), 100ms, 10).growth_per_second() == 0);
+    REQUIRE_FALSE(std::signbit(mmc(per_second(100), 100ms, 10).growth_per_second()));
     REQUIRE_FALSE(mmc(per_second(100), 100ms - 1ns, 10).saturated());
     // The largest numbers there are.
     mmc const flood(per(INT64_MAX, 1ns), duration::max(), UINT32_MAX);

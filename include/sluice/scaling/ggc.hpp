@@ -69,7 +69,7 @@ public:
     [[nodiscard]] double utilisation() const noexcept { return saturated() ? 1 : load_ / servers_; }
     [[nodiscard]] bool saturated() const noexcept { return !(spare_ > 0); }
     /// Items per second by which the queue grows for ever; 0 unless saturated, and at exactly full load.
-    [[nodiscard]] double growth_per_second() const noexcept { return saturated() ? -spare_ / service_ : 0; }
+    [[nodiscard]] double growth_per_second() const noexcept { return saturated() ? (0 - spare_) / service_ : 0; }
 
     [[nodiscard]] std::optional<model_seconds> mean_wait() const noexcept {
         if (saturated()) return std::nullopt;

@@ -44,7 +44,7 @@ public:
     [[nodiscard]] constexpr double utilisation() const noexcept { return saturated() ? 1 : load_ / servers_; }
     [[nodiscard]] constexpr bool saturated() const noexcept { return !(spare_ > 0); }
     /// Items per second by which the queue grows for ever; 0 unless saturated, and at exactly full load.
-    [[nodiscard]] constexpr double growth_per_second() const noexcept { return saturated() ? -spare_ / service_ : 0; }
+    [[nodiscard]] constexpr double growth_per_second() const noexcept { return saturated() ? (0 - spare_) / service_ : 0; }
 
     [[nodiscard]] constexpr std::optional<model_seconds> mean_wait() const noexcept {
         if (saturated()) return std::nullopt;

@@ -8,8 +8,8 @@
 ///                balancer (available, in_flight); its queue is any discipline of flow/
 /// Not for        policies: who is served next, who is admitted, how many servers there are is decided by production code
 /// Thread-safety  that of its simulation: one thread
-/// Complexity     submit, the end of a job: O(1) beside the discipline and the simulation; request_size, fail, restart: O(servers).
-///                No allocation once as many jobs have been inside before
+/// Complexity     submit, the end of a job: O(1) beside the discipline and the simulation; request_size, fail, restart, provisioned,
+///                ready, and available where nobody is: O(servers). No allocation once as many jobs have been inside before
 /// Errors         std::invalid_argument: impossible options, a negative work, a speed of 0, no such server. on_end's exception leaves
 ///                the simulation's run with the pool in order; jobs that could begin then do so at the pool's next event. After
 ///                std::bad_alloc the model is to be given up
