@@ -65,7 +65,7 @@ int main() {
     std::uint64_t    quickest = 0;
     sluice::duration least = sluice::duration::max();
     auto const       keeps_up = bound->whole;
-    for (std::uint64_t const n : {std::uint64_t{20}, keeps_up, keeps_up + 9, keeps_up * 5 / 4, keeps_up * 3 / 2, keeps_up * 2, keeps_up * 4})
+    for (std::uint64_t const n : {keeps_up / 5, keeps_up, keeps_up + 9, keeps_up * 5 / 4, keeps_up * 3 / 2, keeps_up * 2, keeps_up * 4})
         if (auto const mean = latency(n, 10'000); mean < least) least = mean, quickest = n;
 
     // Ten million events a day, one by one or every hour.
@@ -79,7 +79,8 @@ int main() {
     std::printf("Right: %.1f and %.1f, if an event takes 10 ms alone and 2 ms among others, which is to be measured, not assumed.\n"
                 "Wrong: a batch of sqrt(setup x holding) = %.2f items; it is sqrt(2 x rate x setup / holding) = %.0f.\n"
                 "Wrong: that the smallest batch that keeps up is the quickest; of these it is %llu, not %llu.\n",
-                day.stream_cpu.count() / 3600, day.batch_cpu.count() / 3600, std::sqrt(costs.setup_cost * costs.holding_cost), best.size, static_cast<unsigned long long>(quickest), static_cast<unsigned long long>(keeps_up));
+                day.stream_cpu.count() / 3600, day.batch_cpu.count() / 3600, std::sqrt(costs.setup_cost * costs.holding_cost), best.size,
+                static_cast<unsigned long long>(quickest), static_cast<unsigned long long>(keeps_up));
 }
 // Expected output:
 //   batch size  cost per second

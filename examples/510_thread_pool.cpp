@@ -6,10 +6,13 @@
 #include <cstdio>
 
 int main() {
-    sluice::thread_pool pool(4);  // its destructor runs what is left, then joins the threads
+    // What tasks look at is declared before the pool: its destructor runs what is left, then joins the threads, and only then
+    // do these two end.
+    std::atomic<int>    posted{0};
+    std::atomic<long>   sum{0};
+    sluice::thread_pool pool(4);
 
     // post: run it some time. What it throws would go to the pool's error handler.
-    std::atomic<int> posted{0};
     for (int i = 0; i < 100; ++i) pool.post([&] { ++posted; });
     pool.wait_idle();
     std::printf("posted  %d\n", posted.load());
@@ -22,7 +25,6 @@ int main() {
     std::printf("answer  %d\n", answer.get());
 
     // post_bulk: f(0) … f(n-1) a few nanoseconds each.
-    std::atomic<long> sum{0};
     pool.post_bulk(1000, [&](std::size_t i) { sum += static_cast<long>(i); });
     pool.wait_idle();
     std::printf("sum     %ld\n", sum.load());

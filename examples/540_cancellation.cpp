@@ -8,13 +8,13 @@
 #include <stop_token>
 
 int main() {
+    std::atomic<bool>   begun{false};  // what the tasks look at comes before the pool, and so outlives them
+    bool                left_early = false;
+    int                 ran = 0;
     sluice::thread_pool pool(1);
     std::stop_source    user;                           // say, the "stop" button
     sluice::task_group  group(pool, user.get_token());  // stops with it, and so would a group made inside
 
-    std::atomic<bool> begun{false};
-    bool              left_early = false;
-    int               ran = 0;
     group.run([&, token = group.get_token()] {
         begun = true;
         begun.notify_one();

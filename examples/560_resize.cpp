@@ -12,8 +12,8 @@ void settle(sluice::thread_pool& pool, std::size_t n) {  // request_size returns
 }
 
 int main() {
-    sluice::thread_pool pool({.workers = 2, .min_workers = 1, .max_workers = 8});
     std::atomic<int>    done{0};
+    sluice::thread_pool pool({.workers = 2, .min_workers = 1, .max_workers = 8});
 
     for (int const demand : {2, 8, 3, 1}) {
         pool.request_size(static_cast<std::size_t>(demand));

@@ -9,8 +9,8 @@
 #include <thread>
 
 int main() {
+    std::atomic<int>    served{0}, at_work{0};
     sluice::thread_pool pool(2);
-    std::atomic<int>    served{0};
     auto const          serve = [&] { served.fetch_add(1); };
 
     // Nothing runs between wait_paused and resume; what comes meanwhile waits.
@@ -23,7 +23,6 @@ int main() {
     std::printf("resumed: %d served\n", served.load());
 
     // Two long tasks look at the pool's token; ten more wait behind them.
-    std::atomic<int> at_work{0};
     for (int i = 0; i < 2; ++i)
         pool.post([&, stop = pool.stop_token()] {
             at_work.fetch_add(1);

@@ -9,10 +9,10 @@
 #include <thread>
 
 int main() {
+    std::latch          all(4);
     sluice::thread_pool pool({.workers = 1, .min_workers = 1, .max_workers = 4});
 
     // Four tasks that wait for each other, and one worker. Each says that it is going to block.
-    std::latch all(4);
     for (int i = 0; i < 4; ++i)
         pool.post([&] {
             sluice::blocking_region const region(pool);

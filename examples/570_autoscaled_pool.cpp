@@ -16,14 +16,14 @@ int main() {
     sluice::thread_pool_options size;
     size.workers = 1;
     size.max_workers = 16;
+    std::atomic<int>    ran = 0;
     sluice::thread_pool pool(std::move(size));
 
     // A task takes 100 ms on average, and workers should be busy 70 % of their time: 20 tasks a second need 2.9 of them.
     sluice::autoscaler policy(sluice::feed_forward({.target = .7, .service_time = 100ms}),
                               {.stabilisation = {.down = 3s}, .size = {.min = 1, .max = 16}});
-    std::atomic<int> ran = 0;
-    int              posted = 0;
-    auto             now = sluice::time_point{};
+    int  posted = 0;
+    auto now = sluice::time_point{};
     (void)sluice::autoscale_step(policy, pool, now);  // the first look: counters to compare with
     for (int const load : {20, 20, 100, 100, 100, 100, 20, 20, 20, 20, 0, 0, 0, 0}) {
         for (int k = 0; k < load; ++k) pool.post([&ran] { ++ran; });

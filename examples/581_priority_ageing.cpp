@@ -10,20 +10,21 @@
 using namespace std::chrono_literals;
 
 void spiral(sluice::duration step) {
+    long                    urgent = 0;
+    int                     done[3] = {};
+    sluice::duration        longest[3] = {};
+    std::function<void()>   high;
     sluice::manual_executor executor({.workers = 2});  // two workers of virtual time: the same numbers on every machine
     sluice::queued_executor<sluice::manual_executor, sluice::aging_priority, sluice::manual_clock> queue(
         executor, {.capacity = 50, .concurrency = 2, .when_full = sluice::overflow::reject},
         sluice::aging_priority({.step = step}), executor.clock());
 
-    long                  urgent = 0;
-    std::function<void()> high = [&] {  // each makes two more; only the full queue stops them
+    high = [&] {  // each makes two more; only the full queue stops them
         ++urgent;
         executor.spend(2ms);
         (void)queue.try_post([&] { high(); });
         (void)queue.try_post([&] { high(); });
     };
-    int              done[3] = {};
-    sluice::duration longest[3] = {};
     for (std::uint32_t priority : {1u, 2u})
         for (int i = 0; i < 5; ++i)
             queue.post([&, priority] {

@@ -10,10 +10,10 @@
 #include <string>
 
 void with(sluice::overflow policy, char const* name) {
-    sluice::thread_pool                          pool(1);
-    sluice::queued_executor<sluice::thread_pool> queue(pool, {.capacity = 2, .concurrency = 1, .when_full = policy});
     std::latch                                   begun(1), end(1);
     std::string                                  ran;
+    sluice::thread_pool                          pool(1);
+    sluice::queued_executor<sluice::thread_pool> queue(pool, {.capacity = 2, .concurrency = 1, .when_full = policy});
     queue.post([&] {  // holds the only worker
         begun.count_down();
         end.wait();
@@ -37,9 +37,10 @@ int main() {
     with(sluice::overflow::grow, "grow");
 
     // Block, the default, on a worker that fills its own queue: it runs what waits instead of waiting for itself.
+    long                                         sum = 0;
+    std::latch                                   open(1);
     sluice::thread_pool                          pool(1);
     sluice::queued_executor<sluice::thread_pool> queue(pool, {.capacity = 2});
-    long                                         sum = 0;
     queue.post([&] {
         for (int i = 1; i <= 1000; ++i) queue.post([&sum, i] { sum += i; });
     });
@@ -49,7 +50,6 @@ int main() {
     // A limiter in front of both: at most two tasks accepted and not yet ended.
     sluice::bulkhead<>        limit({.limit = 2});
     sluice::admitted_executor admitted(queue, limit);
-    std::latch                open(1);
     int                       taken = 0;
     for (int i = 0; i < 5; ++i) taken += admitted.try_post([&] { open.wait(); }).admitted() ? 1 : 0;
     open.count_down();

@@ -32,11 +32,11 @@ int main() {
     constexpr std::uint32_t guilds = 1'000'000;
     std::vector<std::uint8_t> step(guilds);  // plain: each belongs to its key
     std::atomic<long>         in_order{0}, crashes{0};
+    std::latch                hold(1), held(4);
     sluice::thread_pool       pool(4);
     sluice::keyed_executor<std::uint32_t, sluice::thread_pool> keyed(
         pool, {.shards = 256}, [&](std::uint32_t const&, std::exception_ptr) { ++crashes; });
 
-    std::latch hold(1), held(4);
     for (int i = 0; i < 4; ++i)
         pool.post([&] {  // until everything is posted, so that all keys are active at once
             held.count_down();

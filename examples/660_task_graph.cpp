@@ -40,8 +40,8 @@ int main() {
     }
 
     // Tasks behind others that may be running, or done, when they are added.
-    sluice::dynamic_graph growing(pool);
     std::atomic<int>      sum{0};
+    sluice::dynamic_graph growing(pool);
     auto one = growing.add([&] { sum += 1; });
     auto two = growing.add([&, one] { growing.add([&] { sum.store(sum.load() * 10); }, {one}); });
     growing.wait();
