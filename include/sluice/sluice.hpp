@@ -360,6 +360,7 @@
 
 #include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/batch_means.hpp>
+#include <sluice/sim/fluid_pool.hpp>
 #include <sluice/sim/network.hpp>
 #include <sluice/sim/replicate.hpp>
 #include <sluice/sim/sample_set.hpp>
