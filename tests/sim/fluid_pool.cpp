@@ -10,6 +10,7 @@
 #include <sluice/scaling/drain_time.hpp>
 #include <sluice/scaling/feed_forward.hpp>
 #include <sluice/scaling/instances_for.hpp>
+#include <sluice/scaling/target_tracking.hpp>
 #include <sluice/sim/arrivals.hpp>
 #include <sluice/sim/server_pool.hpp>
 #include <sluice/sim/simulation.hpp>
@@ -18,6 +19,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 using namespace std::chrono_literals;
 namespace sim = sluice::sim;
@@ -101,6 +103,38 @@ TEST_CASE("fluid_pool: the production autoscaler sizes it by the formula", "[sim
     CHECK(pool.queued() == 0);
     CHECK(late > 30'000);  // 15 s until the next decision, 30 until they are there
     CHECK(late < 100'000);
+}
+
+TEST_CASE("fluid_pool: the published decisions of utilisation tracking, through autoscale_step", "[sim][fluid_pool][unit]") {
+    sim::fluid_pool    pool({.workers = 15, .service_time = 100ms});
+    sluice::autoscaler policy(sluice::target_tracking({}),
+                              {.period = 15s,
+                               .dead_band = {.up = 0, .down = 0},
+                               .stabilisation = {.down = 300s, .seeded = false},
+                               .rates = {.up = {.rules = {{sluice::rate_kind::percent, 100, 15s}, {sluice::rate_kind::count, 4, 15s}}}},
+                               .busy = {.enabled = false}});
+    static_cast<void>(policy.sampler().sample(sluice::counters_of(pool), pool.now()));  // nothing is decided on no interval
+    std::vector<std::uint32_t> sizes;
+    for (int t = 0; t < 14 * 15; ++t) {
+        pool.flow(t < 60 ? 100 : 1000, 1s);
+        if (t % 15 == 14) sizes.push_back(sluice::autoscale_step(policy, pool, pool.now()).desired);
+    }
+    CHECK(sizes == std::vector<std::uint32_t>{15, 15, 15, 15, 22, 32, 46, 66, 95, 136, 195, 279, 399, 399});
+}
+
+TEST_CASE("fluid_pool: who left at the beginning of an interval was not there for half of it", "[sim][fluid_pool][unit]") {
+    for (std::uint32_t const begin : {100u, 40u}) {  // 50 / .7, and 40 / .7: then all is well
+        sim::fluid_pool    pool({.workers = begin});
+        sluice::autoscaler policy(sluice::target_tracking({}),
+                                  {.period = 15s, .dead_band = {.up = 0, .down = 0}, .stabilisation = {.down = 0s, .seeded = false}, .rates = {}});
+        static_cast<void>(policy.sampler().sample(sluice::counters_of(pool), pool.now()));
+        std::vector<std::uint32_t> sizes;
+        for (int t = 0; t < 60; ++t) {
+            pool.flow(begin == 100 ? 50 : 40, 1s);
+            if (t % 15 == 14) sizes.push_back(sluice::autoscale_step(policy, pool, pool.now()).desired);
+        }
+        CHECK(sizes == (begin == 100 ? std::vector<std::uint32_t>{72, 72, 72, 72} : std::vector<std::uint32_t>{58, 58, 58, 58}));
+    }
 }
 
 TEST_CASE("fluid_pool: many tasks of a server_pool are a fluid", "[sim][fluid_pool][property]") {

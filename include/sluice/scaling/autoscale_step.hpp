@@ -17,7 +17,9 @@
 #include <sluice/scaling/resizable_executor.hpp>
 #include <sluice/scaling/scaling_decision.hpp>
 
+#include <algorithm>
 #include <concepts>
+#include <cstdint>
 
 namespace sluice {
 
@@ -34,6 +36,7 @@ scaling_decision autoscale_step(Policy& policy, Pool& pool, time_point now, Ador
     adorn(sample);
     auto const decision = policy.decide(sample, now);
     pool.request_size(decision.desired);
+    policy.sampler().resized(static_cast<std::uint32_t>(std::min<std::uint64_t>(pool.ready(), UINT32_MAX)));
     return decision;
 }
 

@@ -12,7 +12,8 @@
 /// Units          tasks, nanoseconds of work; an interval is from one look to the next
 ///
 /// utilisation is work per ready worker's time, at most 1. service_time is work per completed task: of tasks longer than the
-/// interval, and there alone, it is a mixture of neighbours. in_flight is the mean of the two looks.
+/// interval, and there alone, it is a mixture of neighbours. in_flight and the number of ready workers are the means of the two
+/// looks; what was ready once the pool had been told its new size (resized) counts for the first of them.
 
 #include <sluice/core/clock.hpp>
 #include <sluice/scaling/recommender.hpp>
@@ -48,6 +49,11 @@ public:
         }
         keep(c, now);
         return s;
+    }
+
+    /// So many are ready since the last look, because the pool was told another size right after it.
+    void resized(std::uint32_t ready) noexcept {
+        if (before_) before_->ready = ready;
     }
 
 private:
