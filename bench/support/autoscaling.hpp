@@ -5,15 +5,16 @@
 /// Four ways of sizing a pool under the same load, in virtual time: the load and the pool are arithmetic, the deciding is the
 /// library's own code. No randomness: the same answer on every machine.
 
+#include <sluice/scaling/autoscale_step.hpp>
 #include <sluice/scaling/autoscaler.hpp>
 #include <sluice/scaling/feed_forward.hpp>
 #include <sluice/scaling/target_tracking.hpp>
+#include <sluice/sim/fluid_pool.hpp>
 
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,35 +64,19 @@ struct constant {
 /// A task takes one second of a worker, a worker a minute to start; a decision every 15 s.
 template <class Rule>
 [[nodiscard]] response run(std::string name, Rule rule, std::uint32_t at_first) {
-    sluice::autoscaler policy(std::move(rule), {.period = std::chrono::seconds(period), .rates = {}});
-    response           r{.name = std::move(name), .ready = {}, .waiting = {}};
-    std::deque<std::pair<int, std::uint32_t>> starting;
-    std::uint32_t n = at_first, ready = at_first;
-    double        queue = 0, came = 0, worked = 0, arrived = 0, late = 0;
+    sluice::autoscaler      policy(std::move(rule), {.period = std::chrono::seconds(period), .rates = {}});
+    sluice::sim::fluid_pool pool({.workers = at_first, .start_delay = std::chrono::seconds(start_delay)});
+    response                r{.name = std::move(name), .ready = {}, .waiting = {}};
+    double                  late = 0;
     for (int t = 0; t < seconds; ++t) {
-        for (; !starting.empty() && starting.front().first <= t; starting.pop_front()) ready += starting.front().second;
-        if (t % sample_every == 0) r.ready.push_back(ready), r.waiting.push_back(queue);
-        double const rate = load(t), done = std::min<double>(ready, queue + rate);
-        queue += rate - done;
-        came += rate, arrived += rate, worked += done;
-        r.worker_hours += n / 3600.0;
-        r.most_waiting = std::max(r.most_waiting, queue);
-        if (queue > 5.0 * ready) late += rate;
-        if (t % period != period - 1) continue;
-        auto const wanted = policy.decide({.provisioned = n, .ready = ready, .queued = static_cast<std::uint64_t>(queue),
-                                           .arrivals_per_second = came / period,
-                                           .utilisation = ready > 0 ? std::min(1.0, worked / period / ready) : 0,
-                                           .service_time = std::chrono::seconds(1), .interval = std::chrono::seconds(period)},
-                                          sluice::time_point(std::chrono::seconds(t))).desired;
-        if (wanted > n) starting.emplace_back(t + start_delay, wanted - n);
-        for (; n > wanted; --n) {  // the youngest first
-            if (starting.empty()) --ready;
-            else if (--starting.back().second == 0) starting.pop_back();
-        }
-        n    = wanted;
-        came = worked = 0;
+        if (t % period == 0) (void)sluice::autoscale_step(policy, pool, pool.now());
+        if (t % sample_every == 0) r.ready.push_back(pool.ready()), r.waiting.push_back(pool.backlog());
+        pool.flow(load(t), std::chrono::seconds(1));
+        r.most_waiting = std::max(r.most_waiting, pool.backlog());
+        if (pool.wait() > std::chrono::seconds(5)) late += load(t);
     }
-    r.late = late / arrived;
+    r.worker_hours = pool.worker_hours();
+    r.late = late / pool.arrived();
     return r;
 }
 
