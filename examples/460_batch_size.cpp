@@ -27,7 +27,7 @@ static sluice::duration latency(std::uint64_t size, int per_second) {
     std::vector<std::vector<sluice::time_point>> batches;  // when their items came; a job's tag is an index of it
     sim::sample_set                              times;
     sim::server_pool<> worker(sim, {}, [&](sim::finished_job const& j) {
-        for (auto const came : batches[j.tag]) times.add(j.ended - came);
+        for (auto const came : batches[static_cast<std::size_t>(j.tag)]) times.add(j.ended - came);
     });
     auto const flush = [&](std::span<sluice::time_point> items) {
         batches.emplace_back(items.begin(), items.end());
