@@ -440,6 +440,29 @@ TEST_CASE("attached_thread: after the pool's end nobody's inbox is open", "[exec
     CHECK(*shared == 1);
 }
 
+TEST_CASE("attached_thread: what it posts after the pool's end is run by itself, or dropped", "[executor][attached_thread][fault]") {
+    for (auto const mode : {sluice::shutdown_mode::drain, sluice::shutdown_mode::discard}) {
+        auto const shared = std::make_shared<int>(0);
+        int        posted_by_task = 0;
+        thread_pool pool(sized(1, 1, 2));
+        {
+            auto const  me = pool.attach_current_thread();
+            std::thread ends([&] { (void)pool.shutdown(mode); });
+            ends.join();
+            for (int i = 0; i < 100; ++i)
+                pool.post([&, shared] {
+                    ++*shared;
+                    pool.post([&] { ++posted_by_task; });
+                });
+            if (mode == sluice::shutdown_mode::drain) CHECK(pool.submit([] { return 7; }).get() == 7);
+        }
+        CHECK(*shared == (mode == sluice::shutdown_mode::drain ? 100 : 0));
+        CHECK(posted_by_task == *shared);
+        CHECK(shared.use_count() == 1);
+        CHECK(pool.submitted() == pool.completed());
+    }
+}
+
 TEST_CASE("attached_thread: a pause holds its tasks too", "[executor][attached_thread][unit]") {
     thread_pool      pool(sized(1, 1, 2));
     std::atomic<int> ran{0};

@@ -15,7 +15,8 @@
 ///
 /// Between the calls of run_one and run_until the thread counts as busy: what it posts is stolen by the others, what is posted
 /// for it alone waits. At the end it runs the latter, paused or not, and leaves the rest to the others. The pool's end does
-/// not wait for the thread, but for what is posted for it alone.
+/// not wait for the thread, but for what is posted for it alone. What the thread posts after that is taken on, and run by itself at
+/// the end (dropped, if the pool has dropped its work).
 
 #include <chrono>
 #include <cstddef>

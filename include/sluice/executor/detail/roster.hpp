@@ -13,9 +13,9 @@
 /// next one to be lent. A thread of the user's own can be attached to a place: it is neither wanted nor needed.
 ///
 /// Thread-safety  every member from any thread; leave: the worker's own
-/// Progress       request, lend, give_back, attach, detach, may_leave, leave take a lock, which is held for as long as it takes to
-///                start the threads that are missing; nobody holds it while a task runs or a thread is joined. What only
-///                reads is wait-free
+/// Progress       request, lend, give_back, attach, detach, unless_closed, may_leave, leave take a lock, which is held for as long
+///                as it takes to start the threads that are missing, or to hand over what an attached thread has; nobody holds it
+///                while a task runs or a thread is joined. What only reads is wait-free
 /// Complexity     request, lend, attach: O(places) and O(1) for each thread that is started; nothing is kept of a request but
 ///                its number
 /// Errors         request: what start() throws, and then the number that was wanted before is wanted again;
@@ -190,6 +190,13 @@ public:
             if (w->present && !w->attached) f(*w);
     }
 
+    /// f(), which close() will wait for; or false: it has been called.
+    template <class F>
+    [[nodiscard]] bool unless_closed(F f) noexcept {
+        std::lock_guard const lock(mutex_);
+        if (!closed_) f();
+        return !closed_;
+    }
     /// From now on nobody leaves and nobody begins.
     void close() noexcept {
         std::lock_guard const lock(mutex_);

@@ -286,7 +286,9 @@ public:
         do {
             while (work const w = open_letter(me)) run(me, w);
         } while (!me.inbox.close());
-        hand_over(me, nullptr);
+        // When the pool has closed its places its last look round may be over, and its workers gone.
+        if (!roster_.unless_closed([&] { hand_over(me, nullptr); }))
+            while (work const w = take_any(me)) run(me, w);
         gate_.meet();                                                                       // (F) as announce
         notice_idle();
         me.clock_in(worker::absent);
