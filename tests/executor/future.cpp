@@ -11,6 +11,7 @@
 #include <atomic>
 #include <chrono>
 #include <latch>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -84,6 +85,9 @@ TEST_CASE("future: deadlines", "[executor][future][unit]") {
     auto f = pool.submit([&] { go.wait(); });
     CHECK_FALSE(f.wait_for(0s));
     CHECK_FALSE(f.wait_for(-1h));
+    CHECK_FALSE(f.wait_for(std::chrono::hours::min()));
+    CHECK_FALSE(f.wait_for(std::chrono::duration<double>(-1e300)));
+    CHECK_FALSE(f.wait_for(std::chrono::duration<double>(std::numeric_limits<double>::quiet_NaN())));
     CHECK_FALSE(f.wait_for(1ms));
     CHECK_FALSE(f.wait_for(std::chrono::duration<double>(0.001)));
     CHECK_FALSE(f.wait_until(std::chrono::steady_clock::time_point::min()));

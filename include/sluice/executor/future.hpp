@@ -27,6 +27,7 @@
 #include <memory>
 #include <new>
 #include <sluice/core/assert.hpp>
+#include <sluice/executor/detail/deadline.hpp>
 #include <sluice/executor/detail/future_word.hpp>
 #include <sluice/executor/detail/resume.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
@@ -257,18 +258,14 @@ public:
     /// True if the result is there. On a worker these may run the task themselves and then take as long as it takes.
     [[nodiscard]] bool wait_until(std::chrono::steady_clock::time_point deadline) const noexcept {
         SLUICE_ASSERT(valid());
-        return state_->is_ready() || state_->wait(*pool_, deadline);
+        if (state_->is_ready()) return true;
+        if (deadline == std::chrono::steady_clock::time_point::max()) return state_->wait(*pool_), true;
+        return state_->wait(*pool_, deadline);
     }
+    /// Not more than nothing, NaN too: until now. Longer than the clock can say: for ever.
     template <class Rep, class Period>
     [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& d) const noexcept {
-        using clock = std::chrono::steady_clock;
-        auto const now = clock::now();
-        // Longer than the clock can say is for ever.
-        if (std::chrono::duration<double>(d) > std::chrono::duration<double>(clock::time_point::max() - now) * 0.5) {
-            wait();
-            return true;
-        }
-        return wait_until(now + std::chrono::ceil<clock::duration>(d));
+        return wait_until(detail::deadline_in(d));
     }
 
     /// co_await std::move(f): as get, for a coroutine.

@@ -27,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <sluice/executor/detail/deadline.hpp>
 #include <sluice/executor/detail/isolation.hpp>
 #include <sluice/executor/detail/scheduler.hpp>
 #include <sluice/executor/thread_pool.hpp>
@@ -149,12 +150,7 @@ public:
     }
     template <class Rep, class Period>
     [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> const& d, wait_mode mode = wait_mode::descendants) {
-        using clock = std::chrono::steady_clock;
-        auto const now = clock::now();
-        using seconds = std::chrono::duration<double>;
-        if (seconds(d) > seconds(clock::time_point::max() - now) * 0.5) return wait_until(clock::time_point::max(), mode);
-        if (!(d > d.zero())) return wait_until(now, mode);
-        return wait_until(now + std::chrono::ceil<clock::duration>(d), mode);
+        return wait_until(detail::deadline_in(d), mode);
     }
 
     /// Drops the tasks that have not begun; running ones can ask cancelled() or get_token().
