@@ -199,3 +199,23 @@ TEST_CASE("parallel_invoke: on a pool that has been shut down", "[parallel][para
     CHECK_THROWS_AS(parallel_invoke(pool, count, count), sluice::pool_closed);
     CHECK(ran.load() == 0);
 }
+
+TEST_CASE("parallel_invoke: on a pool that drops its work", "[parallel][parallel_invoke][fault]") {
+    std::atomic<int> ran{0};
+    auto const       count = [&] { ran.fetch_add(1); };
+    thread_pool      pool(sluice::thread_pool_options{.workers = 1, .metrics = true});
+    pool.pause();
+    bool        told = false;
+    std::thread caller([&] {
+        try {
+            parallel_invoke(pool, count, count);
+        } catch (sluice::broken_task const&) {
+            told = true;
+        }
+    });
+    CHECK(test::eventually([&] { return pool.submitted() == 1; }));
+    (void)pool.shutdown(sluice::shutdown_mode::discard);
+    caller.join();
+    CHECK(told);
+    CHECK(ran.load() == 0);
+}

@@ -6,6 +6,7 @@
 
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
+#include "support/eventually.hpp"
 #include "support/random.hpp"
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <stdexcept>
 #include <stop_token>
 #include <string>
+#include <thread>
 #include <vector>
 
 using sluice::parallel_sort;
@@ -267,6 +269,20 @@ TEST_CASE("parallel_sort: inside a loop, on a closed pool, and without memory", 
     with_both([&](auto sort) {
         auto v = make(0, 9000, random);
         sort(pool, v);
+        REQUIRE(std::is_sorted(v.begin(), v.end()));
+    });
+}
+
+TEST_CASE("parallel_sort: what a pool drops before it has begun the caller sorts", "[parallel][parallel_sort][fault]") {
+    sluice::xoshiro256ss random(test::seed());
+    with_both([&](auto sort) {
+        auto        v = make(0, 20'000, random);
+        thread_pool pool(sluice::thread_pool_options{.workers = 1, .metrics = true});
+        pool.pause();
+        std::thread caller([&] { sort(pool, v); });
+        CHECK(test::eventually([&] { return pool.submitted() == 1; }));
+        (void)pool.shutdown(sluice::shutdown_mode::discard);
+        caller.join();
         REQUIRE(std::is_sorted(v.begin(), v.end()));
     });
 }

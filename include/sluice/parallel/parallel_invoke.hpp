@@ -14,7 +14,8 @@
 ///                read-modify-write, the fork lies on the caller's stack. From another thread one allocation and a wake-up
 /// Errors         what a function throws is rethrown here when all are done or dropped. If the first throws, those that
 ///                have not begun are dropped. If several throw the leftmost wins, the others are counted
-///                (pool_metrics::errors_dropped). From another thread: std::bad_alloc, pool_closed
+///                (pool_metrics::errors_dropped). From another thread: std::bad_alloc, pool_closed, or broken_task if the pool
+///                drops its work before any of them has begun
 /// Source         child stealing on split deques: Dijk, van de Pol, "Lace", 2014, doi:10.1007/978-3-319-14313-2_18
 /// Example        examples/520_quicksort.cpp
 

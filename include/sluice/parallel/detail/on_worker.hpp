@@ -13,16 +13,22 @@
 
 namespace sluice::detail {
 
-/// Runs f() on a worker of the pool, or here: on a worker already, or if the pool has been closed.
+/// Runs f() on a worker of the pool, or here: on a worker already, or if the pool has been closed, or drops its work before f has begun.
 template <class F>
 void call_on_worker(thread_pool& pool, F&& f) {
     if (pool.on_worker()) return f();
+    bool         begun = false;
     future<void> done;
     try {
-        done = pool.submit([&f] { f(); });
+        done = pool.submit([&] {
+            begun = true;
+            f();
+        });
     } catch (pool_closed const&) {
         return f();
     }
+    done.wait();
+    if (!begun) return f();
     done.get();
 }
 
