@@ -11,17 +11,20 @@
 
 #include "support/allocation.hpp"
 #include "support/catch.hpp"
+#include "support/death.hpp"
 #include "support/threads.hpp"
 
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
@@ -39,6 +42,11 @@ fork_task<std::uint64_t> fib(fork_point, thread_pool& pool, unsigned n) {
     auto const [x, y] = co_await fork_join(
         pool, [&](fork_point p) { return fib(p, pool, n - 1); }, [&](fork_point p) { return fib(p, pool, n - 2); });
     co_return x + y;
+}
+
+/// One that comes from no coroutine that this callable has called.
+fork_task<int> number_of_none(fork_task<int> t) {
+    return t;
 }
 
 /// The same where some calls go through the pool's queue, and some throw.
@@ -177,6 +185,42 @@ TEST_CASE("fork_join: every child runs, then the first error in order is thrown"
     CHECK(sync_wait(sluice::start_on(pool, run())) == "second");
     CHECK(ran == 2);
     CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("fork_join: a callable that calls no coroutine is a named error, and one that calls two is found",
+          "[executor][fork_join][fault]") {
+    static_assert(!std::is_copy_constructible_v<fork_task<int>>);
+    std::optional<thread_pool> pool(std::in_place, std::size_t{1});
+    auto const                 run = [&]() -> task<int> {
+        std::optional<fork_task<int>> kept;
+        auto const [x, y] = co_await fork_join(
+            *pool,
+            [&](fork_point p) {
+                kept.emplace(number(p, 1));
+                return number_of_none(std::move(*kept));
+            },
+            [&](fork_point) { return number_of_none(std::move(*kept)); });
+        co_return x + y;
+    };
+    for (int outside = 0; outside < 2; ++outside)
+        CHECK_THROWS_WITH(sync_wait(outside != 0 ? run() : sluice::start_on(*pool, run())),
+                          test::contains("without having called a coroutine"));
+    pool.reset();  // no other thread runs
+#if !defined(NDEBUG)
+    auto const twice = test::in_child([] {
+        thread_pool two(1);
+        auto const  main = [&]() -> task<int> {
+            auto const [x] = co_await fork_join(two, [](fork_point p) {
+                (void)number(p, 1);
+                return number(p, 2);
+            });
+            co_return x;
+        };
+        (void)sync_wait(main());
+    });
+    CHECK(twice.aborted);
+    CHECK_THAT(twice.errors, test::contains("place.inside"));
+#endif
 }
 
 TEST_CASE("fork_join: no memory for a child's frame is that child's error", "[executor][fork_join][unit]") {

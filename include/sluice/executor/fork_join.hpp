@@ -30,7 +30,9 @@
 ///     }
 ///
 /// Requires of each callable that it calls one coroutine with the fork_point that it is given, once, as the last thing it does, and
-/// returns what that returns. Any coroutine may await a fork_join; current_stop_token() in a child is the parent's.
+/// returns what that returns. Without a call the await throws std::logic_error; a second call, or an exception behind one that is
+/// suspended, is found by an assertion, where these are on. Any coroutine may await a fork_join; current_stop_token() in a child
+/// is the parent's.
 
 #include <coroutine>
 #include <cstddef>
@@ -38,6 +40,8 @@
 #include <exception>
 #include <memory>
 #include <new>
+#include <sluice/core/assert.hpp>
+#include <sluice/core/detail/invalid.hpp>
 #include <sluice/executor/detail/frame_memory.hpp>
 #include <sluice/executor/detail/join_count.hpp>
 #include <sluice/executor/detail/resume.hpp>
@@ -99,7 +103,7 @@ struct fork_child : fork_child_base {
         has = error;
     }
     when_all_value<T> take() {
-        if (has != value) [[unlikely]] std::rethrow_exception(thrown);
+        if (has != value) [[unlikely]] throw_it();
         if constexpr (std::is_reference_v<T>)
             return static_cast<T>(*result);
         else
@@ -112,6 +116,10 @@ struct fork_child : fork_child_base {
     };
 
 private:
+    [[noreturn, gnu::noinline, gnu::cold]] void throw_it() const {
+        if (has == nothing) throw_logic_error("sluice: fork_join: a callable returned without having called a coroutine");
+        std::rethrow_exception(thrown);
+    }
     void forget() noexcept {
         if (has == error) [[unlikely]]
             std::destroy_at(&thrown);
@@ -180,6 +188,8 @@ struct fork_promise : fork_result<T> {
     template <class... A>
     explicit fork_promise(fork_point p, A const&... /*arguments*/) noexcept
         : fork_result<T>{static_cast<fork_child<T>&>(*p.child_)} {
+        // One coroutine for each fork_point.
+        SLUICE_ASSERT(!this->child.place.inside() && this->child.has == fork_child_base::nothing);
         this->child.place.enter(&this_worker);  // the address names the thread
     }
     template <class Self, class... A>
@@ -271,6 +281,7 @@ private:
         try {
             (void)std::get<I>(functions_)(fork_point(c));
         } catch (...) {  // no coroutine: an argument threw, or there was no memory for the frame
+            SLUICE_ASSERT(!c.place.inside());  // the coroutine's call is the last thing that the callable does
             c.fail(std::current_exception());
         }
         return c.place.left_inside() ? 1 : 0;
@@ -325,6 +336,9 @@ class [[nodiscard]] fork_task {
 public:
     using promise_type = detail::fork_promise<T>;
     using value_type = T;
+
+    fork_task(fork_task&&) noexcept = default;
+    fork_task& operator=(fork_task&&) = delete;
 
 private:
     friend promise_type;

@@ -34,6 +34,8 @@ class join_place {
 public:
     /// The child begins here.
     void enter(void const* me) noexcept { runner_.store(me, std::memory_order_relaxed); }   // (A)
+    /// Whether it has begun, and neither ended nor been left.
+    [[nodiscard]] bool inside() const noexcept { return runner_.load(std::memory_order_relaxed) != nullptr; }  // (A)
     /// The child has ended: true if it is inside the call still, which then tells the parent.
     [[nodiscard]] bool ends_inside(void const* me) noexcept {
         if (runner_.load(std::memory_order_relaxed) != me) return false;                    // (A)
