@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSL-1.0
 // One worker is stopped at a random moment, wherever it is; the others, and whoever submits, go on.
+#include <sluice/executor/async_semaphore.hpp>
+#include <sluice/executor/sync_wait.hpp>
+#include <sluice/executor/task.hpp>
 #include <sluice/executor/task_group.hpp>
 #include <sluice/executor/thread_pool.hpp>
 
@@ -10,6 +13,7 @@
 #include <atomic>
 #include <barrier>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <latch>
 #include <pthread.h>
@@ -158,6 +162,43 @@ TEST_CASE("thread_pool: nor do they forget tasks that nobody waits for", "[execu
         }
         bool const in_time = test::eventually([&] { return ran.load() == 50; }, std::chrono::seconds(30));
         f.let_go();
+        REQUIRE(in_time);
+    }
+}
+
+TEST_CASE("thread_pool: a worker that waits inside a task takes over what a stopped one was called for", "[executor][thread_pool][fault]") {
+    freezer const f;
+    auto const random = test::keys(1000, test::seed() + 2);
+    int const rounds = static_cast<int>(40 * test::stress_factor());
+    for (int round = 0; round < rounds; ++round) {
+        std::atomic<bool>        waits{false};
+        std::atomic<int>         ran{0};
+        std::atomic<std::size_t> waiter{0};
+        sluice::async_semaphore  end(0);
+        thread_pool pool(2);
+        auto const  threads = threads_of(pool);
+        auto const  wait = [&]() -> sluice::task<> { co_await end.acquire(); };
+        pool.post([&] {
+            waiter.store(pool.this_worker_index());
+            waits.store(true);
+            sluice::sync_wait(wait());
+        });
+        REQUIRE(test::eventually([&] { return waits.load(); }));
+        {
+            load some(pool);
+            for (std::uint64_t k = 0; k < random[static_cast<std::size_t>(round) % 1000] % 20'000; ++k) sluice::cpu_relax();
+            f.stop(threads[1 - waiter.load()]);
+            some.end();
+        }
+        bool in_time = true;
+        for (int i = 0; i < 10 && in_time; ++i) {
+            for (int k = 0; k < 30'000; ++k) sluice::cpu_relax();  // most of the time it is asleep by then
+            pool.post([&] { ran.fetch_add(1); });
+            in_time = test::eventually([&] { return ran.load() == i + 1; }, std::chrono::seconds(30));
+        }
+        f.let_go();
+        end.release();
+        pool.wait_idle();
         REQUIRE(in_time);
     }
 }

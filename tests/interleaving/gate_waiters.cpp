@@ -13,7 +13,8 @@ using test::sim::require;
 using waiters = sluice::detail::basic_gate_waiters<test::sim::parker, test::sim::atomic>;
 using count = test::sim::atomic<std::uint32_t>;
 constexpr auto relaxed = std::memory_order_relaxed;
-constexpr std::chrono::steady_clock::time_point const* for_ever = nullptr;
+
+std::chrono::steady_clock::time_point const* for_ever() { return nullptr; }
 
 struct client {
     waiters::events joins;
@@ -45,10 +46,10 @@ struct client {
     bool wait() {
         bool got = false;
         while (!got && !done())
-            inside.sleep(for_ever, [&] {
+            inside.sleep([&] {
                 got = !done() && take();
                 return got || done();
-            }, [&] { return more(); });
+            }, for_ever, [&] { return more(); });
         return got;
     }
     void work() {
@@ -65,7 +66,7 @@ struct client {
                 if (got) run();
                 return;
             }
-            (void)gate.sleep(key, for_ever, searching);
+            (void)gate.sleep(key, for_ever(), searching);
             if (!searching) searching = gate.try_begin_search();
         }
     }

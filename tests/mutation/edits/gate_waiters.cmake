@@ -29,14 +29,14 @@ edit("does not pass joins" ${waiters}
         if (look())
             called = gate_.leave();
         else
-            (void)gate_.sleep(key, deadline, called);
+            (void)gate_.sleep(key, end(), called);
         joins_.cancel_wait();]==]
   [==[        bool       called = false;
         auto const key = gate_.announce(false);
         if (look())
             called = gate_.leave();
         else
-            (void)gate_.sleep(key, deadline, called);]==])
+            (void)gate_.sleep(key, end(), called);]==])
 edit("the count is looked at first" ${waiters}
   [==[        joins_.notify_all();
         if (asleep_.load(std::memory_order_relaxed) != 0) [[unlikely]] gate_.stir(0xffff'ffffU);  // (K)]==]

@@ -45,9 +45,9 @@ public:
     }
 
     /// One sleep. look(), the second one: true if the wait is over or it has found work, which the caller runs afterwards.
-    /// more(): whether there is work that anybody may take.
-    template <class TimePoint, class Look, class More>
-    void sleep(TimePoint const* deadline, Look look, More more) noexcept {
+    /// Otherwise end(): a pointer to when it is to look again at the latest, or null. more(): whether there is work for anybody.
+    template <class Look, class End, class More>
+    void sleep(Look look, End end, More more) noexcept {
         asleep_.fetch_add(1, std::memory_order_relaxed);                                    // (K)
         (void)joins_.prepare_wait();                                                        // (K)
         bool       called = false;
@@ -55,7 +55,7 @@ public:
         if (look())
             called = gate_.leave();
         else
-            (void)gate_.sleep(key, deadline, called);
+            (void)gate_.sleep(key, end(), called);
         joins_.cancel_wait();
         asleep_.fetch_sub(1, std::memory_order_relaxed);                                    // (K)
         if (called) {  // somebody relies on it to look; it may have had enough

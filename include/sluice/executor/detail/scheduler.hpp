@@ -11,6 +11,7 @@
 /// Where the work lies: detail/work_queues.hpp. Which threads there are: detail/roster.hpp. What they do: detail/worker_life.hpp. How
 /// they sleep: detail/idle_gate.md.
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -132,7 +133,7 @@ public:
 
     /// Blocks until done(), or the deadline, and then it is false. Runs any task of the pool meanwhile that help() does not find
     /// first, in a region only those from inside it; sleeps where it is called for a new one. Nested help_depth deep, or in a
-    /// region, it sleeps in joins_. Who makes done() true calls notify_waiters().
+    /// region, or in a paused pool, it sleeps in joins_. Who makes done() true calls notify_waiters().
     template <class Done, class Help>
     [[nodiscard]] bool wait_helping(worker& me, Done done, Help help, time_point deadline = time_point::max()) noexcept {
         int        unwanted_left = most_unwanted;
@@ -143,7 +144,9 @@ public:
                 unwanted_left = most_unwanted;
                 return false;
             });
-        return look_then_sleep(done, run_one, deadline, [&] { return sleep_at_gate(me, done, deadline); });
+        return look_then_sleep(done, run_one, deadline, [&] {
+            return paused() ? sleep_while_paused(done, deadline) : sleep_at_gate(me, done, deadline);
+        });
     }
 
     /// Runs one queued task on the calling thread, whoever it is. Nothing in a paused pool; in a region only what is from inside it.
@@ -217,7 +220,9 @@ public:
     void resume() noexcept {
         // Everybody looks: a worker that was called for some work may have been held instead, and have left; an attached
         // thread may sleep although it has letters.
-        if (pause_.resume()) gate_.stir(0xffff'ffffU);
+        if (!pause_.resume()) return;
+        gate_.stir(0xffff'ffffU);
+        joins_.notify_all();
     }
     /// Blocks while the pool is paused and something runs.
     void wait_paused() noexcept {
@@ -464,17 +469,34 @@ private:
             (void)sleep_on(events, key, deadline);
         return false;
     }
-    /// One sleep of a worker that may run any task; true if it has run one.
+    /// The same until the pool goes on: no new task has to wake it.
+    template <class Done>
+    bool sleep_while_paused(Done const& done, time_point const& deadline) noexcept {
+        auto const key = joins_.prepare_wait();
+        if (done() || !paused())
+            joins_.cancel_wait();
+        else
+            (void)sleep_on(joins_, key, deadline);
+        return false;
+    }
+    /// One sleep of a worker that may run any task; true if it has run one. While others are said to be looking for work they may
+    /// have been stopped: then it looks again now and then (see worker_life::next).
     template <class Done>
     bool sleep_at_gate(worker& me, Done const& done, time_point const& deadline) noexcept {
         work       w;
+        time_point until = deadline;
         auto const look = [&] {
             bool const may = !done() && may_take(me);
             if (may) w = take_any(me);
             if (may && !w) took(me);
             return w || done();
         };
-        helping_.sleep(deadline != time_point::max() ? &deadline : nullptr, look, [this] { return work_in_sight(); });
+        auto const end = [&]() -> time_point const* {
+            if (gate_.under_way_approx() != 0)
+                until = std::min(until, std::chrono::steady_clock::now() + std::chrono::milliseconds(8));
+            return until != time_point::max() ? &until : nullptr;
+        };
+        helping_.sleep(look, end, [this] { return !paused() && work_in_sight(); });
         pass_on();
         if (!w) return false;
         run_inside(me, w);
