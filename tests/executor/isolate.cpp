@@ -11,15 +11,18 @@
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
 
+#include "support/allocation.hpp"
 #include "support/catch.hpp"
 #include "support/eventually.hpp"
 #include "support/pools.hpp"
 
+#include <array>
 #include <atomic>
 #include <coroutine>
 #include <latch>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <stdexcept>
 #include <stop_token>
@@ -503,6 +506,47 @@ TEST_CASE("sync_wait: a worker that sleeps in it is woken by work, by a letter a
         REQUIRE(f.get() == 3);
     }
     pool.wait_idle();
+}
+
+TEST_CASE("isolate: without memory nothing is called, or what was to be submitted inside has no effect", "[executor][isolate][fault]") {
+    auto const       token = std::make_shared<int>(0);
+    int              refused = 0, called = 0, accepted = 0;
+    std::atomic<int> ran{0};
+    thread_pool      pool(sluice::thread_pool_options{.workers = 1, .max_workers = 2});
+    pool.pause();  // nothing but this allocates
+    auto const swept = test::allocations::sweep([&](auto arm, auto disarm) {
+        auto const me = pool.attach_current_thread();
+        bool       in = false;
+        auto const task = [&ran, token, large = std::array<char, 4000>()] { ran.fetch_add(large[0] == 0); };  // more than a slab's block
+        arm();
+        try {
+            isolate([&] {
+                in = true;
+                pool.post(task);
+                ++accepted;
+                auto f = pool.submit(task);
+                ++accepted;
+                task_group group(pool);
+                group.run(task);
+                ++accepted;
+                group.wait();
+            });
+            ++called;
+        } catch (std::bad_alloc const&) {
+            if (!in) ++refused;
+        }
+        disarm();
+        if (in) return;
+        isolate([&] { in = true; });
+        if (!in) throw std::logic_error("spoilt");
+    });
+    CHECK(swept.runs >= 5);
+    CHECK(refused >= 1);
+    CHECK(called == 1);
+    pool.resume();
+    pool.wait_idle();
+    CHECK(ran.load() == accepted);
+    CHECK(token.use_count() == 1);
 }
 
 TEST_CASE("wait_mode: any: woken by the group's end, by a deadline, and in a paused pool by resume", "[executor][isolate][unit]") {
