@@ -240,6 +240,14 @@ TEST_CASE("autoscaler_driver: a step that throws is counted, and the next one co
     REQUIRE(pool.requests == 0);
     pool.broken = false;
     REQUIRE(test::eventually([&] { return pool.requests >= 3; }));
+
+    // At the end of the time line there is no second later.
+    shared_pool last_pool;
+    last_pool.broken = true;
+    autoscaler                 last_policy(feed_forward({}));
+    sluice::manual_clock const end(time_point::max());
+    sluice::autoscaler_driver  last(last_policy, last_pool, end);
+    REQUIRE(test::eventually([&] { return last.failures() >= 1; }));
 }
 
 TEST_CASE("autoscaler_driver: it ends at once, out of its sleep", "[scaling][autoscaler_driver][unit]") {

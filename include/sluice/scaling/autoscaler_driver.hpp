@@ -39,9 +39,10 @@ public:
     autoscaler_driver(Policy& policy, Pool& pool, Clock clock, Sleeper sleep)
         : thread_([this, &policy, &pool, clock, sleep](std::stop_token stop) mutable {
               while (!stop.stop_requested()) {
-                  auto next = clock.now() + std::chrono::seconds(1);
+                  auto const now = clock.now();
+                  auto       next = saturating_add(now, std::chrono::seconds(1));
                   try {
-                      next = autoscale_step(policy, pool, clock.now()).next_evaluation;
+                      next = autoscale_step(policy, pool, now).next_evaluation;
                   } catch (...) {
                       failures_.fetch_add(1, std::memory_order_relaxed);  // (stat)
                   }
