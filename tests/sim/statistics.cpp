@@ -9,6 +9,7 @@
 
 #include <sluice/core/random.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -125,4 +126,10 @@ TEST_CASE("sample_set: quantiles by nearest rank", "[sim][sample_set][unit]") {
     sample_set large;
     for (int i = 0; i < 10; ++i) large.add(duration::max());
     CHECK(large.mean() == duration::max());
+    for (auto const& [a, b, mean] : {std::array{-3, -4, -4}, {3, -4, -1}, {-3, 4, 0}, {3, 4, 3}}) {  // downward, whatever the signs
+        sample_set two;
+        two.add(duration(a));
+        two.add(duration(b));
+        CHECK(two.mean() == duration(mean));
+    }
 }

@@ -53,7 +53,7 @@ public:
             whole += rest / n;
             rest %= n;
         }
-        return duration(whole);
+        return duration(rest < 0 ? whole - 1 : whole);
     }
 
 private:
