@@ -198,7 +198,8 @@ int main() {
     auto const stealing = experiment(way::stealing).run("stealing");
     experiment(way::gossip).run("gossip");
     auto const hybrid = experiment(way::hybrid).run("hybrid");
-    std::printf("Right: push alone is at the mercy of one key and one worker, %lld ms at p99 and %d s of trouble; all together %lld ms and %d s.\n"
+    std::printf("Right: push alone is at the mercy of one key and one worker, %lld ms at p99 and %d s of trouble; all "
+                "together %lld ms and %d s.\n"
                 "%s: that the hybrid is the fastest. Where one queue can take all of it, as here, pull has %lld ms; when nobody\n"
                 "fails stealing has %lld ms against %lld, and %d s of trouble when one does.\n", push.of_all, push.disturbed, hybrid.of_all,
                 hybrid.disturbed, pull.of_all < hybrid.of_all ? "Wrong" : "Right", pull.of_all, stealing.before, hybrid.before,

@@ -59,9 +59,12 @@ int main() {
     }
     auto const model = [](int rate, double scv) { return sluice::mg1(sluice::per_second(rate), 1ms, scv); };
     auto const wait = [&](double scv) { return model(800, scv).mean_wait()->count() * 1e3; };
-    std::printf("Right: at 80 %% a message waits %.0f ms (theory; here %.1f), if lengths are mixed as the exponential's are. If all take 1 ms\n"
-                "it is %.0f (here %.1f). Right: above the capacity the queue grows by the difference, %.0f or %.0f a second (theory; here %.0f\n"
-                "and %.0f), for ever. Wrong: that the server then still does 1000 useful ones a second; without a bound it does %.0f and %.0f.\n",
+    std::printf("Right: at 80 %% a message waits %.0f ms (theory; here %.1f), if lengths are mixed as the "
+                "exponential's are. If all take 1 ms\n"
+                "it is %.0f (here %.1f). Right: above the capacity the queue grows by the difference, %.0f or %.0f a "
+                "second (theory; here %.0f\n"
+                "and %.0f), for ever. Wrong: that the server then still does 1000 useful ones a second; without a "
+                "bound it does %.0f and %.0f.\n",
                 wait(1), calm.wait, wait(0), unbounded[0].wait, model(1200, 0).growth_per_second(), model(2000, 0).growth_per_second(),
                 unbounded[1].growth, unbounded[2].growth, unbounded[1].useful, unbounded[2].useful);
 }

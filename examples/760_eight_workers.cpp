@@ -68,7 +68,8 @@ int main() {
     best = std::min(best, run("one, of the last that had", steals::one, sluice::victim_policy::sticky));
     best = std::min(best, run("half, of a random one", steals::half, sluice::victim_policy::random));
     best = std::min(best, run("half, of the fullest", steals::half, sluice::victim_policy::busiest));
-    std::printf("Right: from %.0f ms to nearly 180/8. Wrong: %.1f ms itself; tasks are whole, so %d is the least there is, and %.2f reached.\n",
+    std::printf("Right: from %.0f ms to nearly 180/8. Wrong: %.1f ms itself; tasks are whole, so %d is the least "
+                "there is, and %.2f reached.\n",
                 alone, 180 / 8., (180 + 7) / 8, best);
 }
 // Expected output:

@@ -102,9 +102,10 @@ int main() {
     c.sim.run_until(sluice::time_point(5s));
     std::printf("leading at the end: %d\n", static_cast<int>(leading()));
     std::printf("Right: %zu terms, and %s for each. Wrong: that there is one at a time: after the failure there was none\n"
-                "for %d ms in all, and for %d ms there were two. Who is cut off does not know it. Only the store does, as it compares terms:\n"
-                "it took %d writes and refused %d of the old leader's.\n", c.leader_of.size(), c.two ? "two leaders" : "no more than one leader",
-                c.none, c.both, c.written, c.refused);
+                "for %d ms in all, and for %d ms there were two. Who is cut off does not know it. Only the store "
+                "does, as it compares terms:\n"
+                "it took %d writes and refused %d of the old leader's.\n", c.leader_of.size(),
+                c.two ? "two leaders" : "no more than one leader", c.none, c.both, c.written, c.refused);
 }
 // Expected output:
 //     234 ms  node 1 leads term 1

@@ -58,8 +58,10 @@ int main() {
     run("10 % above the load, a rush", busier, true);
     run("3 % above the rush, a rush", for_rush, true);
     auto const scaled = run("autoscaled, a rush", rule, true, true);
-    std::printf("Right: 10 000/h x 6 min are %.0f machines at work. %s: that every farm must stay below 70 %%; this large one waits %lld s\n"
-                "at %.0f %%, and %lld s at 70 %%. In a rush of twice the load 70 %% is not enough either, %lld s; autoscaled it is %lld s.\n",
+    std::printf("Right: 10 000/h x 6 min are %.0f machines at work. %s: that every farm must stay below 70 %%; this "
+                "large one waits %lld s\n"
+                "at %.0f %%, and %lld s at 70 %%. In a rush of twice the load 70 %% is not enough either, %lld s; "
+                "autoscaled it is %lld s.\n",
                 load, by_a_tenth <= by_rule ? "Wrong" : "Right", by_a_tenth, 100 * load / busier, by_rule, in_a_rush, scaled);
 }
 // Expected output:

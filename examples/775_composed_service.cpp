@@ -61,7 +61,8 @@ int main() {
         if (times == .5) calm = with, calm_without = without;
         flood = with, flood_without = without;
     }
-    std::printf("Right: protected, three times the load is answered at %.0f %% of the capacity of 400/s, unprotected at %.0f %%. Wrong: that\n"
+    std::printf("Right: protected, three times the load is answered at %.0f %% of the capacity of 400/s, unprotected "
+                "at %.0f %%. Wrong: that\n"
                 "protection costs nothing: at half the load it turns away what would have been in time, %.0f against %.0f a second.\n",
                 flood.goodput / 4, flood_without.goodput / 4, calm.goodput, calm_without.goodput);
 }

@@ -70,8 +70,10 @@ int main() {
     run("  +100, the burst known 5 min before", noon(5min), slow, day);
     double const forewarned = run("  +100, the burst known 45 min before", noon(45min), slow, day);
     double const mean = 1e9 / 86'400;
-    std::printf("Right: 10^9 a day are %.0f a second. Wrong: that this sizes a pool: the day's hill is %.1f times as high, its burst %.1f.\n"
-                "Right: 100 workers a minute follow a day. Wrong: that they follow a burst: from 10 to 10 000 they take %u minutes, and %.1f %%\n"
+    std::printf("Right: 10^9 a day are %.0f a second. Wrong: that this sizes a pool: the day's hill is %.1f times as "
+                "high, its burst %.1f.\n"
+                "Right: 100 workers a minute follow a day. Wrong: that they follow a burst: from 10 to 10 000 they "
+                "take %u minutes, and %.1f %%\n"
                 "of all requests are late; who knows of the burst in time has %.1f %%.\n", mean, top * 1e9 / sum / mean, peak / mean,
                 (10'000 - 10 + 99) / 100, late, forewarned);
 }

@@ -126,7 +126,10 @@ TEST_CASE("fluid_pool: who left at the beginning of an interval was not there fo
     for (std::uint32_t const begin : {100u, 40u}) {  // 50 / .7, and 40 / .7: then all is well
         sim::fluid_pool    pool({.workers = begin});
         sluice::autoscaler policy(sluice::target_tracking({}),
-                                  {.period = 15s, .dead_band = {.up = 0, .down = 0}, .stabilisation = {.down = 0s, .seeded = false}, .rates = {}});
+                                  {.period = 15s,
+                                   .dead_band = {.up = 0, .down = 0},
+                                   .stabilisation = {.down = 0s, .seeded = false},
+                                   .rates = {}});
         static_cast<void>(policy.sampler().sample(sluice::counters_of(pool), pool.now()));
         std::vector<std::uint32_t> sizes;
         for (int t = 0; t < 60; ++t) {
