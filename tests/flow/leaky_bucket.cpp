@@ -113,6 +113,22 @@ TEST_CASE("leaky_bucket: one departure in years", "[flow][leaky_bucket][unit]") 
     }
 }
 
+TEST_CASE("leaky_bucket: times are promised far ahead, also at rates that no ticks have exactly", "[flow][leaky_bucket][unit]") {
+    for (auto const r : {per_second(1 / 3.0), sluice::per_hour(1 / 7.0), sluice::per_minute(1.23456789)}) {
+        leaky_bucket<manual_clock> b({.drain = r}, manual_clock{});
+        for (std::uint64_t i = 0; i < 1000; ++i) {  // the slowest: for 290 days
+            auto const exact = r.time_for(i);
+            auto const place = b.reserve(1, at(0s));
+            REQUIRE(place.admitted());
+            REQUIRE(place.at >= at(exact));
+            REQUIRE(place.at <= at(exact + exact / 1'000'000'000 + 1ns));
+        }
+    }
+    leaky_bucket<manual_clock> fast({.drain = per_second(999'999'937)}, manual_clock{});  // the worst there is
+    REQUIRE(fast.reserve(per_second(999'999'937).events_in(18min), at(0s)).admitted());
+    REQUIRE(fast.reserve(1, at(0s)).admitted());
+}
+
 TEST_CASE("leaky_bucket: what cannot be is refused by name", "[flow][leaky_bucket][unit]") {
     auto const make = [](sluice::leaky_bucket_options o) { return leaky_bucket<>(o).available(time_point{}); };
     REQUIRE_THROWS_WITH(make({.drain = per_second(1), .queue = -1ns}),

@@ -58,7 +58,8 @@ public:
     [[nodiscard]] std::uint64_t drain(std::uint64_t n) noexcept { return drain(n, this->clock().now()); }
 
     /// Takes n at once, into debt if need be, and answers how long until the debt is paid: 0 if there was enough, max if n
-    /// is more than the burst or the debt out of range (4 years at 1 per second); then nothing is taken.
+    /// is more than the burst or the debt out of range (4 years at 1 per second, 18 minutes at
+    /// least); then nothing is taken.
     [[nodiscard]] duration borrow(std::uint64_t n, time_point now) noexcept {
         receipt    unused;
         auto const p = this->schedule_.reserve(n, now, duration::max(), unused);

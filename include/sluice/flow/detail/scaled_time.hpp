@@ -6,14 +6,15 @@
 ///
 /// Use it for     detail::virtual_schedule
 /// Thread-safety  a value; any thread
-/// Complexity     make: one run of Euclid's algorithm; the rest: a few multiplications, no division
+/// Complexity     make: Euclid's algorithm, some twenty times at most; the rest: a few multiplications, no division
 /// Errors         make throws std::invalid_argument where no ticks do
 /// Units          positions in ticks modulo 2^64, always multiples of 16: the lowest four bits are the user's. A nanosecond
 ///                has `scale` ticks, or 2^shift of them have; a token weighs `weight` ticks
 ///
 /// scale : weight is count : period of the rate, exactly, where count is at most 2^17 and the burst is not too large;
-/// otherwise the best fraction that is not faster, with an error of 8 ppm at most (most often below 10^-9). Nothing is
-/// rounded for each token or each request, so nothing adds up.
+/// otherwise a fraction that is not faster, with an error below 10^-9 if there is one, and 8 ppm at most. Nothing is rounded for
+/// each token or each request, so nothing adds up. Times may be promised for most_debt ticks ahead: 18 minutes at least, 4 years
+/// for one event in whole nanoseconds, and as good as that where events are a second apart or more.
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
@@ -92,9 +93,14 @@ struct scaled_time {
             count *= 2;  // no overflow: count < period / heaviest
             ++t.shift;
         }
-        auto const f = nearest_above(period, count, heaviest, t.shift == 0 ? most_scale : 1);
-        auto const error = multiply_wide(f.excess, 125'000), whole = multiply_wide(period, f.a);
-        if (f.a == 0 || whole < error) throw_invalid(too_large, burst);
+        auto f = nearest_above(period, count, heaviest, t.shift == 0 ? most_scale : 1);
+        auto const within = [period](fraction_above const& g, std::uint64_t parts) {  // an error of 1 / parts at most
+            return g.a != 0 && !(multiply_wide(period, g.a) < multiply_wide(g.excess, parts));
+        };
+        if (!within(f, 125'000)) throw_invalid(too_large, burst);
+        // Not exact: fewer ticks, which reach further into the future, where they are as good as exact.
+        for (std::uint64_t most = 1; f.excess != 0 && most < f.a; most *= 2)
+            if (auto const g = nearest_above(period, count, heaviest, most); within(g, 1'000'000'000)) f = g;
         t.scale = step * f.a;
         t.weight = step * f.w;
         t.burst = burst;
