@@ -104,3 +104,13 @@ TEST_CASE("deterministic_reduce: exceptions, stop requests, a closed pool", "[pa
     (void)pool.shutdown();
     CHECK(deterministic_reduce(pool, 0, 1000, 0, one, std::plus<>{}, 10) == 1000);
 }
+
+TEST_CASE("deterministic_reduce: members as maps, sums of integers less than int", "[parallel][deterministic_reduce][unit]") {
+    struct item {
+        std::uint8_t weight;
+    };
+    thread_pool             pool(2);
+    std::vector<item> const items(3000, item{3});
+    CHECK(deterministic_reduce(pool, items.begin(), items.end(), std::uint8_t{0}, &item::weight, std::plus<>(), 64) == 9000 % 256);
+    CHECK(deterministic_reduce(pool, items.begin(), items.end(), 0, &item::weight, std::plus<>()) == 9000);
+}

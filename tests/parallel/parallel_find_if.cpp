@@ -7,7 +7,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <ranges>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -93,4 +96,24 @@ TEST_CASE("parallel_find_if: exceptions and stop requests", "[parallel][parallel
     calls = 1000;
     CHECK(parallel_find_if(pool, 0, 100, stops, source.get_token()) == 100);
     CHECK(calls.load() == 1000);
+}
+
+TEST_CASE("parallel_find_if: members as predicates, ranges and views", "[parallel][parallel_find_if][unit]") {
+    struct job {
+        int  number;
+        bool ready() const { return number == 700; }
+    };
+    thread_pool      pool(2);
+    std::vector<job> jobs;
+    for (int i = 0; i < 1000; ++i) jobs.push_back({i});
+    CHECK(parallel_find_if(pool, jobs, &job::ready) == jobs.begin() + 700);
+    CHECK(parallel_find_if(pool, jobs.begin(), jobs.end(), &job::number) == jobs.begin() + 1);
+    CHECK(sluice::parallel_any_of(pool, jobs, &job::ready));
+    CHECK_FALSE(sluice::parallel_any_of(pool, std::vector<job>(), &job::ready));
+    auto const numbers = std::views::iota(std::size_t{5}, std::size_t{900});  // its iterators and its end are alike only here
+    CHECK(*parallel_find_if(pool, numbers, [](std::size_t i) { return i % 100 == 99; }) == 99);
+    auto const squares = jobs | std::views::transform([](job const& j) { return j.number * j.number; });
+    CHECK(sluice::parallel_any_of(pool, squares, [](int x) { return x == 81; }));
+    auto const some = std::span(jobs).first(100);
+    CHECK(parallel_find_if(pool, some, &job::ready) == some.end());
 }

@@ -7,11 +7,14 @@
 
 #include <atomic>
 #include <barrier>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <latch>
 #include <limits>
 #include <mutex>
+#include <ranges>
+#include <span>
 #include <stdexcept>
 #include <stop_token>
 #include <thread>
@@ -307,4 +310,25 @@ TEST_CASE("parallel_for: workers take part", "[parallel][parallel_for][unit]") {
             }, sluice::dynamic_partitioner{});
         }).get();
     CHECK(met.load() == 2);
+}
+
+TEST_CASE("parallel_for: members as functions, ranges and views", "[parallel][parallel_for][unit]") {
+    struct counter {
+        int  n = 0;
+        void touch() noexcept { ++n; }
+    };
+    thread_pool          pool(2);
+    std::vector<counter> v(1000);
+    parallel_for(pool, v.begin(), v.end(), &counter::touch);
+    parallel_for(pool, v, &counter::touch);
+    parallel_for(pool, std::span(v).first(500), [](counter& c) { c.touch(); }, sluice::dynamic_partitioner{.grain = 7});
+    parallel_for(pool, v | std::views::reverse, [](auto first, auto last) {
+        for (; first != last; ++first) first->touch();
+    });
+    for (std::size_t i = 0; i < v.size(); ++i) REQUIRE(v[i].n == (i < 500 ? 4 : 3));
+    std::atomic<int> sum{0};
+    int              numbers[] = {1, 2, 3};
+    parallel_for(pool, numbers, [&](int x) { sum.fetch_add(x); });
+    parallel_for(pool, std::views::iota(1, 4), [&](int x) { sum.fetch_add(x); });
+    CHECK(sum.load() == 12);
 }

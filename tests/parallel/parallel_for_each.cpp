@@ -3,6 +3,7 @@
 
 #include "support/catch.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <forward_list>
 #include <list>
@@ -89,4 +90,18 @@ TEST_CASE("parallel_for_each: lists in lists", "[parallel][parallel_for_each][un
     std::atomic<int>          sum{0};
     parallel_for_each(pool, l, [&](std::list<int>& inner) { parallel_for_each(pool, inner, [&](int x) { sum.fetch_add(x); }); });
     CHECK(sum.load() == 900);
+}
+
+TEST_CASE("parallel_for_each: members as functions", "[parallel][parallel_for_each][unit]") {
+    struct counter {
+        int  n = 0;
+        void touch() { ++n; }
+    };
+    thread_pool        pool(2);
+    std::list<counter> l(500);
+    parallel_for_each(pool, l, &counter::touch);
+    std::vector<counter> v(500);
+    parallel_for_each(pool, v, &counter::touch);
+    CHECK(std::all_of(l.begin(), l.end(), [](counter const& c) { return c.n == 1; }));
+    CHECK(std::all_of(v.begin(), v.end(), [](counter const& c) { return c.n == 1; }));
 }

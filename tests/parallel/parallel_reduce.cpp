@@ -9,6 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <numeric>
 #include <optional>
@@ -131,4 +132,22 @@ TEST_CASE("parallel_transform_reduce: as the one of the standard library", "[par
     std::string expected(">");
     for (int x : v) expected += std::to_string(x);
     CHECK(words == expected);
+}
+
+TEST_CASE("parallel_reduce: members as maps, ranges, and sums of integers less than int", "[parallel][parallel_reduce][unit]") {
+    struct item {
+        int weight;
+        int twice() const { return 2 * weight; }
+    };
+    thread_pool       pool(2);
+    std::vector<item> items;
+    for (int i = 1; i <= 3000; ++i) items.push_back({i});
+    int const sum = 3000 * 3001 / 2;
+    CHECK(parallel_reduce(pool, items, 0, &item::weight, std::plus<>()) == sum);
+    CHECK(parallel_reduce(pool, items.begin(), items.end(), 0, &item::twice, std::plus<>()) == 2 * sum);
+    CHECK(parallel_transform_reduce(pool, items.begin(), items.end(), 1, std::plus<>(), &item::weight) == sum + 1);
+    // std::plus<> of these gives an int.
+    auto const byte = [](item const& i) { return static_cast<std::uint8_t>(i.weight); };
+    CHECK(parallel_reduce(pool, items, std::uint8_t{0}, byte, std::plus<>()) == sum % 256);
+    CHECK(parallel_transform_reduce(pool, items.begin(), items.end(), std::uint8_t{0}, std::plus<>(), byte) == sum % 256);
 }

@@ -94,3 +94,13 @@ TEST_CASE("parallel_scan: exceptions and stop requests", "[parallel][parallel_sc
     parallel_inclusive_scan(pool, v.begin(), v.end(), out.begin(), stops, source.get_token());
     CHECK(std::count(out.begin(), out.end(), -1) == 5000);
 }
+
+TEST_CASE("parallel_inclusive_scan, parallel_exclusive_scan: integers less than int", "[parallel][parallel_scan][unit]") {
+    thread_pool                     pool(2);
+    std::vector<std::uint8_t> const v(5000, 3);
+    std::vector<std::uint8_t>       out(v.size());
+    parallel_inclusive_scan(pool, v.begin(), v.end(), out.begin());  // std::plus<> of these gives an int
+    CHECK(out[4999] == 5000 * 3 % 256);
+    parallel_exclusive_scan(pool, v.begin(), v.end(), out.begin(), std::uint8_t{1});
+    CHECK(out[4999] == (4999 * 3 + 1) % 256);
+}

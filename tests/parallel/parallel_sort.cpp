@@ -286,3 +286,19 @@ TEST_CASE("parallel_sort: what a pool drops before it has begun the caller sorts
         REQUIRE(std::is_sorted(v.begin(), v.end()));
     });
 }
+
+TEST_CASE("parallel_sort: a member as the comparison", "[parallel][parallel_sort][unit]") {
+    struct item {
+        int  key;
+        bool before(item const& other) const { return key < other.key; }
+    };
+    thread_pool       pool(2);
+    std::vector<item> v;
+    for (int i = 0; i < 10'000; ++i) v.push_back({i * 7919 % 10'000});
+    auto const sorted = [](item const& a, item const& b) { return a.key < b.key; };
+    auto       w = v;
+    parallel_sort(pool, v, &item::before);
+    CHECK(std::is_sorted(v.begin(), v.end(), sorted));
+    parallel_stable_sort(pool, w.begin(), w.end(), &item::before);
+    CHECK(std::is_sorted(w.begin(), w.end(), sorted));
+}

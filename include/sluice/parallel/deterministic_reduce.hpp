@@ -25,6 +25,7 @@
 #include <new>
 #include <optional>
 #include <sluice/core/detail/invalid.hpp>
+#include <sluice/parallel/detail/as_function.hpp>
 #include <sluice/parallel/detail/on_worker.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <sluice/parallel/parallel_invoke.hpp>
@@ -55,7 +56,7 @@ public:
             first();
             second();
         }
-        return combine_(*std::move(a), *std::move(b));
+        return static_cast<T>(combine_(*std::move(a), *std::move(b)));
     }
 
 private:
@@ -76,18 +77,20 @@ template <detail::loop_index I, class T, class Map, class Combine>
                   "deterministic_reduce needs a map with an index, or *iterator, or two of them for a range");
     detail::require_option(grain > 0, "deterministic_reduce: grain (at least 1)", grain);
     std::uint64_t const n = detail::loop_length<I>(first, last);
+    auto&&     value_at = detail::as_function(map);
+    auto&&     join = detail::as_function(combine);
     auto const value = [&](std::uint64_t begin, std::uint64_t end) -> T {
         if (stop.stop_requested() || begin == end) return identity;
         if constexpr (detail::takes_ranges<Map, I>) {
-            return combine(T(identity), map(detail::loop_at(first, begin), detail::loop_at(first, end)));
+            return static_cast<T>(join(T(identity), value_at(detail::loop_at(first, begin), detail::loop_at(first, end))));
         } else {
             T sum = identity;
             for (std::uint64_t i = begin; i < end; ++i)
-                sum = combine(std::move(sum), detail::call_at(map, detail::loop_at(first, i)));
+                sum = static_cast<T>(join(std::move(sum), detail::call_at(value_at, detail::loop_at(first, i))));
             return sum;
         }
     };
-    detail::reduction_tree<T, decltype(value), std::remove_reference_t<Combine>> tree(pool, value, combine, grain);
+    detail::reduction_tree<T, decltype(value), std::remove_reference_t<decltype(join)>> tree(pool, value, join, grain);
     if (n <= grain) return tree(0, n);
     std::optional<T> result;
     detail::call_on_worker(pool, [&] { result.emplace(tree(0, n)); });

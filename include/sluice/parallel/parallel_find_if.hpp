@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <iterator>
 #include <ranges>
+#include <sluice/parallel/detail/as_function.hpp>
 #include <sluice/parallel/detail/crew.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <stop_token>
@@ -62,10 +63,11 @@ template <detail::loop_index I, class Predicate>
     std::uint64_t const n = detail::loop_length<I>(first, last);
     if (n == 0) return last;
     std::atomic<std::uint64_t> found{n};
+    auto&& holds = detail::as_function(predicate);
     auto look = [&](std::uint64_t begin, std::uint64_t end) {
         if (begin >= found.load(std::memory_order_relaxed)) return;                         // (B)
         for (std::uint64_t i = begin; i < end; ++i) {
-            if (!detail::call_at(predicate, detail::loop_at(first, i))) continue;
+            if (!detail::call_at(holds, detail::loop_at(first, i))) continue;
             std::uint64_t least = found.load(std::memory_order_relaxed);                    // (B)
             while (i < least && !found.compare_exchange_weak(least, i, std::memory_order_relaxed, std::memory_order_relaxed)) {  // (B)
             }
@@ -79,10 +81,11 @@ template <detail::loop_index I, class Predicate>
 }
 
 template <std::ranges::random_access_range R, class Predicate>
-    requires std::ranges::common_range<R>
+    requires std::ranges::sized_range<R>
 [[nodiscard]] std::ranges::borrowed_iterator_t<R> parallel_find_if(thread_pool& pool, R&& range, Predicate&& predicate,
                                                                    std::stop_token const& stop = {}) {
-    return parallel_find_if(pool, std::ranges::begin(range), std::ranges::end(range), predicate, stop);
+    auto const first = std::ranges::begin(range);
+    return parallel_find_if(pool, first, first + std::ranges::ssize(range), predicate, stop);
 }
 
 /// Whether predicate holds anywhere in [first, last).
@@ -90,6 +93,12 @@ template <detail::loop_index I, class Predicate>
 [[nodiscard]] bool parallel_any_of(thread_pool& pool, I first, std::type_identity_t<I> last, Predicate&& predicate,
                                    std::stop_token const& stop = {}) {
     return first < last && parallel_find_if(pool, first, last, predicate, stop) != last;
+}
+template <std::ranges::random_access_range R, class Predicate>
+    requires std::ranges::sized_range<R>
+[[nodiscard]] bool parallel_any_of(thread_pool& pool, R&& range, Predicate&& predicate, std::stop_token const& stop = {}) {
+    auto const first = std::ranges::begin(range);
+    return parallel_any_of(pool, first, first + std::ranges::ssize(range), predicate, stop);
 }
 
 }  // namespace sluice

@@ -20,6 +20,8 @@
 #include <concepts>
 #include <cstdint>
 #include <iterator>
+#include <ranges>
+#include <sluice/parallel/detail/as_function.hpp>
 #include <sluice/parallel/detail/crew.hpp>
 #include <sluice/parallel/partitioner.hpp>
 #include <stop_token>
@@ -84,11 +86,12 @@ void parallel_for(thread_pool& pool, I first, std::type_identity_t<I> last, F&& 
     detail::require_option(p.smallest() > 0, "parallel_for: grain (at least 1)", std::uint64_t{p.smallest()});
     std::uint64_t n = detail::loop_length<I>(first, last);
     if (n == 0) return;
+    auto&& call = detail::as_function(f);
     auto body = [&](std::uint64_t begin, std::uint64_t end) {
         if constexpr (detail::takes_ranges<F, I>)
-            f(detail::loop_at(first, begin), detail::loop_at(first, end));
+            call(detail::loop_at(first, begin), detail::loop_at(first, end));
         else
-            for (std::uint64_t i = begin; i < end; ++i) detail::call_at(f, detail::loop_at(first, i));
+            for (std::uint64_t i = begin; i < end; ++i) detail::call_at(call, detail::loop_at(first, i));
     };
     if constexpr (P::probes) {
         if (n > std::uint64_t{pool.size()} * 4) {
@@ -101,6 +104,14 @@ void parallel_for(thread_pool& pool, I first, std::type_identity_t<I> last, F&& 
     // A range is the caller's to leave early; single iterations are ours.
     constexpr std::uint64_t stride = detail::takes_ranges<F, I> ? ~std::uint64_t{0} : 256;
     detail::crew<P, decltype(body)>::run(pool, n, p, body, stop, stride);
+}
+
+/// The same for the elements of a range.
+template <std::ranges::random_access_range R, class F, partitioner P = auto_partitioner>
+    requires std::ranges::sized_range<R>
+void parallel_for(thread_pool& pool, R&& range, F&& f, P const& p = {}, std::stop_token const& stop = {}) {
+    auto const first = std::ranges::begin(range);
+    parallel_for(pool, first, first + std::ranges::ssize(range), f, p, stop);
 }
 
 }  // namespace sluice

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <mutex>
 #include <ranges>
+#include <sluice/parallel/detail/as_function.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <stop_token>
 #include <type_traits>
@@ -65,7 +66,8 @@ void forward_loop(thread_pool& pool, I first, S last, F& f, std::stop_token cons
 template <std::forward_iterator I, std::sentinel_for<I> S, class F, partitioner P = auto_partitioner>
 void parallel_for_each(thread_pool& pool, I first, S last, F&& f, P const& p = {}, std::stop_token const& stop = {}) {
     static_assert(std::is_invocable_v<F&, std::iter_reference_t<I>>, "parallel_for_each needs a callable with *iterator");
-    auto const each = [&f](std::iter_reference_t<I> x) { static_cast<void>(f(static_cast<std::iter_reference_t<I>>(x))); };
+    auto&&     call = detail::as_function(f);
+    auto const each = [&call](std::iter_reference_t<I> x) { static_cast<void>(call(static_cast<std::iter_reference_t<I>>(x))); };
     if constexpr (std::random_access_iterator<I> && std::sized_sentinel_for<S, I>)
         parallel_for(pool, first, first + (last - first), each, p, stop);
     else

@@ -19,6 +19,8 @@
 #include <iterator>
 #include <memory>
 #include <optional>
+#include <ranges>
+#include <sluice/parallel/detail/as_function.hpp>
 #include <sluice/parallel/detail/crew.hpp>
 #include <sluice/parallel/parallel_for.hpp>
 #include <type_traits>
@@ -38,16 +40,18 @@ template <detail::loop_index I, class T, class Map, class Combine>
     constexpr std::uint64_t most_pieces = 256, stride = 1024;  // pieces; iterations between two looks at the token
     std::uint64_t const     grain = (n - 1) / most_pieces + 1;
     std::uint64_t const     pieces = (n - 1) / grain + 1;
+    auto&&     value_at = detail::as_function(map);
+    auto&&     join = detail::as_function(combine);
     auto const value_of = [&](std::uint64_t x) -> T {
         std::uint64_t const begin = x * grain;
         std::uint64_t const end = n - begin < grain ? n : begin + grain;
         if constexpr (detail::takes_ranges<Map, I>) {
-            return combine(T(identity), map(detail::loop_at(first, begin), detail::loop_at(first, end)));
+            return static_cast<T>(join(T(identity), value_at(detail::loop_at(first, begin), detail::loop_at(first, end))));
         } else {
             T value = identity;
             for (std::uint64_t i = begin; i < end && !stop.stop_requested();)
                 for (std::uint64_t const look = end - i < stride ? end : i + stride; i < look; ++i)
-                    value = combine(std::move(value), detail::call_at(map, detail::loop_at(first, i)));
+                    value = static_cast<T>(join(std::move(value), detail::call_at(value_at, detail::loop_at(first, i))));
             return value;
         }
     };
@@ -55,7 +59,7 @@ template <detail::loop_index I, class T, class Map, class Combine>
     std::optional<T> result;
     auto const       add = [&](T&& value) {
         if (result)
-            result.emplace(combine(*std::move(result), std::move(value)));
+            result.emplace(join(*std::move(result), std::move(value)));
         else
             result.emplace(std::move(value));
     };
@@ -78,21 +82,32 @@ template <detail::loop_index I, class T, class Map, class Combine>
     return result ? *std::move(result) : std::move(identity);
 }
 
+/// The same over the elements of a range.
+template <std::ranges::random_access_range R, class T, class Map, class Combine>
+    requires std::ranges::sized_range<R>
+[[nodiscard]] T parallel_reduce(thread_pool& pool, R&& range, T identity, Map&& map, Combine&& combine,
+                                std::stop_token const& stop = {}) {
+    auto const first = std::ranges::begin(range);
+    return parallel_reduce(pool, first, first + std::ranges::ssize(range), std::move(identity), map, combine, stop);
+}
+
 /// As std::transform_reduce: init, then reduce over transform(*i) for i in [first, last).
 template <std::random_access_iterator I, class T, class Reduce, class Transform>
 [[nodiscard]] T parallel_transform_reduce(thread_pool& pool, I first, I last, T init, Reduce&& reduce,
                                           Transform&& transform, std::stop_token const& stop = {}) {
     if (!(first < last)) return init;
+    auto&& one = detail::as_function(transform);
+    auto&& two = detail::as_function(reduce);
     using partial = std::optional<T>;  // no identity is known: an empty one stands for it
     auto const join = [&](partial&& a, partial&& b) -> partial {
         if (!a) return std::move(b);
         if (!b) return std::move(a);
-        return partial(reduce(*std::move(a), *std::move(b)));
+        return partial(two(*std::move(a), *std::move(b)));
     };
     partial sum = parallel_reduce(
-        pool, first, last, partial{}, [&](auto&& x) -> partial { return partial(transform(std::forward<decltype(x)>(x))); },
+        pool, first, last, partial{}, [&](auto&& x) -> partial { return partial(one(std::forward<decltype(x)>(x))); },
         [&](partial a, partial b) { return join(std::move(a), std::move(b)); }, stop);
-    return sum ? reduce(std::move(init), *std::move(sum)) : init;
+    return sum ? static_cast<T>(two(std::move(init), *std::move(sum))) : init;
 }
 
 }  // namespace sluice

@@ -51,7 +51,7 @@ Out scan(thread_pool& pool, I first, I last, Out out, std::optional<T> before, C
         I const       end = first + step<I>(end_of(x));
         I             i = first + step<I>(x * grain);
         T             sum = static_cast<T>(*i);
-        while (++i != end) sum = combine(std::move(sum), *i);
+        while (++i != end) sum = static_cast<T>(combine(std::move(sum), *i));
         partial[static_cast<std::size_t>(x + 1)].emplace(std::move(sum));
     };
     parallel_for(pool, std::uint64_t{0}, pieces - 1, total, one, stop);
@@ -72,7 +72,7 @@ Out scan(thread_pool& pool, I first, I last, Out out, std::optional<T> before, C
                     sum.emplace(static_cast<T>(*i));
                 *to = std::as_const(*sum);
             } else {
-                T next = combine(std::as_const(*sum), *i);  // before *to, which may be *i
+                T next = static_cast<T>(combine(std::as_const(*sum), *i));  // before *to, which may be *i
                 *to = *std::move(sum);
                 sum.emplace(std::move(next));
             }

@@ -46,6 +46,12 @@ void parallel_sort(thread_pool& pool, I first, I last, Less less = {}, std::stop
         detail::call_on_worker(pool, [&] { sort(first, last); });
 }
 
+template <std::random_access_iterator I, class Less>
+    requires std::permutable<I> && std::is_member_pointer_v<Less>
+void parallel_sort(thread_pool& pool, I first, I last, Less less, std::stop_token const& stop = {}) {
+    parallel_sort(pool, first, last, std::mem_fn(less), stop);
+}
+
 template <std::ranges::random_access_range R, class Less = std::less<>>
     requires std::ranges::common_range<R> && std::permutable<std::ranges::iterator_t<R>>
 void parallel_sort(thread_pool& pool, R&& range, Less less = {}, std::stop_token const& stop = {}) {
