@@ -152,6 +152,29 @@ TEST_CASE("bulk: a pool that ends", "[executor][bulk][unit]") {
     CHECK(calls.load() == 0);
 }
 
+TEST_CASE("bulk: a pool that drops its work cuts short what has begun", "[executor][bulk][unit]") {
+    constexpr std::size_t n = 1000;
+    std::atomic<int>  calls{0};
+    outcome           o;
+    std::latch        busy(1), go(1);
+    thread_pool       pool(1);
+    auto op = sluice::bulk(get_scheduler(pool), n, [&](std::size_t) {
+                  if (calls.fetch_add(1) != 0) return;
+                  busy.count_down();
+                  go.wait();
+              }).connect(receiver(o));
+    op.start();
+    busy.wait();
+    std::thread ender([&] { (void)pool.shutdown(sluice::shutdown_mode::discard); });
+    bool const  discards = test::eventually([&] { return pool.internals().discards(); });
+    go.count_down();
+    ender.join();
+    CHECK(discards);
+    CHECK(o.stops.load() == 1);
+    CHECK(o.all() == 1);
+    CHECK(calls.load() == static_cast<int>(n / 8 + 1));  // the claim that it had
+}
+
 TEST_CASE("bulk: the operation may be destroyed in its completion", "[executor][bulk][unit]") {
     struct nothing {
         void operator()(std::size_t) const {}

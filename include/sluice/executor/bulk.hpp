@@ -11,12 +11,12 @@
 /// Progress       start queues one ticket, never blocks, and never completes inline, but for a stop or an error. Each ticket
 ///                that begins queues up to two more, as many in all as the pool had workers at the connect; refused ones
 ///                are not missed. The last to leave completes the receiver, on a worker, with n == 0 too
-/// Complexity     about eight claims a worker. connect allocates one array if there are more than four tickets, else nothing;
-///                the rest allocates nothing
+/// Complexity     about eight claims a worker, a look at the stop token for each index. connect allocates one array if there are
+///                more than four tickets, else nothing; the rest allocates nothing
 /// Errors         the first exception of f goes to set_error as exception_ptr. Further indices then do not begin, but those that
-///                other workers are just beginning. set_stopped: a stop was requested while indices were left to begin,
-///                or the pool dropped all (shutdown by discard). A closed pool: set_error with pool_closed. connect throws
-///                std::bad_alloc or what copying f throws
+///                other workers are just beginning. set_stopped: a stop was requested while indices were left to begin, or the
+///                pool drops its work (shutdown by discard): what a worker has claimed it still runs. A closed pool: set_error
+///                with pool_closed. connect throws std::bad_alloc or what copying f throws
 
 #include <array>
 #include <cstddef>
@@ -101,7 +101,8 @@ private:
         return count_.ended();
     }
     void take_part() noexcept {
-        for (auto r = count_.claim(); r.begin != r.end; r = count_.claim())
+        for (auto r = count_.claim(); r.begin != r.end; r = count_.claim()) {
+            if (pool_.discards()) [[unlikely]] return static_cast<void>(count_.end(bulk_end::stopped));
             for (std::size_t i = r.begin; i != r.end; ++i) {
                 if (stopped()) return;
                 try {
@@ -111,6 +112,7 @@ private:
                     return;
                 }
             }
+        }
     }
     void complete() noexcept {
         switch (count_.how()) {
