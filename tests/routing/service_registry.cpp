@@ -269,6 +269,14 @@ TEST_CASE("service_registry: a clock that steps back harms nothing", "[routing][
     REQUIRE(shown(r, "s") == "c");
 }
 
+TEST_CASE("service_registry: the share that may expire is that of the number as it is written", "[routing][service_registry][unit]") {
+    for (int percent = 1; percent < 100; ++percent) {
+        registry r({.ttl = 10s, .most_expiring = percent / 100.0});
+        for (int i = 0; i < 100; ++i) r.register_instance({.service = "s", .id = std::to_string(i)}, at(0s));
+        REQUIRE(r.expire(at(30s)).delayed == static_cast<std::size_t>(100 - percent));
+    }
+}
+
 TEST_CASE("service_registry: self-preservation limits how many expire, and ends by itself", "[routing][service_registry][unit]") {
     registry r({.ttl = 10s, .most_expiring = 0.25});
     for (int i = 0; i < 10; ++i)

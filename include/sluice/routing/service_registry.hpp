@@ -466,7 +466,8 @@ private:
         bool const  opens = limited && now >= window_end_;
         std::size_t left = due;
         if (limited) {
-            auto const share = static_cast<std::size_t>(options_.most_expiring * static_cast<double>(population()));
+            // 0.29 of 100 is 29, though a product of doubles may be a little less.
+            auto const share = static_cast<std::size_t>(options_.most_expiring * static_cast<double>(population()) * (1 + 1e-12));
             left = opens ? std::max<std::size_t>(share, 1) : window_left_;
         }
         std::size_t const n = std::min(due, left);
