@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: BSL-1.0
 // All that stands around a balancer, at once: the order and the rules of routing/health.md.
+#include <sluice/routing/balancer_ref.hpp>
+#include <sluice/routing/cost_aware.hpp>
+#include <sluice/routing/edf.hpp>
+#include <sluice/routing/least_loaded.hpp>
+#include <sluice/routing/least_loaded_heap.hpp>
+#include <sluice/routing/nearest.hpp>
 #include <sluice/routing/outlier_ejection.hpp>
 #include <sluice/routing/panic_threshold.hpp>
+#include <sluice/routing/peak_ewma.hpp>
+#include <sluice/routing/placement_score.hpp>
+#include <sluice/routing/power_of_two_choices.hpp>
+#include <sluice/routing/predictive_balancer.hpp>
+#include <sluice/routing/prequal.hpp>
 #include <sluice/routing/priority_failover.hpp>
+#include <sluice/routing/random_choice.hpp>
 #include <sluice/routing/retry_exclusion.hpp>
+#include <sluice/routing/round_robin.hpp>
 #include <sluice/routing/session_affinity.hpp>
+#include <sluice/routing/slo_aware.hpp>
 #include <sluice/routing/slow_start.hpp>
+#include <sluice/routing/static_stride.hpp>
 #include <sluice/routing/subset.hpp>
+#include <sluice/routing/weighted_random.hpp>
+#include <sluice/routing/weighted_round_robin.hpp>
 #include <sluice/routing/zone_aware.hpp>
 
 #include "routing/around.hpp"
@@ -18,6 +35,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <set>
 #include <vector>
@@ -176,4 +194,97 @@ TEST_CASE("health: sessions over the chain keep to healthy homes", "[routing][he
     for (int e = 0; e < 5; ++e) detector.report(0, outcome::error, 1ms, test::at(0));
     auto const moved = sessions.route(sluice::hashed_key(1), healthy, test::at(1), rng);
     REQUIRE((moved.node == 1u && moved.kind == sluice::affinity::moved));
+}
+
+namespace {
+
+/// Says all that any balancer asks for.
+struct telling_node {
+    std::unique_ptr<sluice::peak_ewma<>> answers = std::make_unique<sluice::peak_ewma<>>(test::at(0));
+    bool                                 available = true;
+    std::uint32_t                        weight = 1;
+    std::uint32_t                        in_flight = 0;
+    std::uint32_t                        zone = 0;
+    std::uint32_t                        capacity = 9;
+    double                               utilization = 0;
+    double                               price = 0;
+    sluice::geo_point                    location{};
+
+    [[nodiscard]] sluice::peak_ewma<> const& latency() const { return *answers; }
+};
+
+/// A list of which 8 nodes may be chosen, in the order that whoever goes by one property must keep to; 2 and 5 may not.
+std::vector<telling_node> telling_nodes() {
+    std::vector<telling_node> list(10);
+    for (std::size_t i = 0; i < 10; ++i) {
+        auto const worse = static_cast<double>(i);
+        list[i].answers->record(sluice::duration(1'000'000 + 1'000'000 * static_cast<std::int64_t>(i)), test::at(1));
+        list[i].zone = i < 4 ? 0 : 1;
+        list[i].utilization = worse / 10;
+        list[i].price = worse;
+        list[i].location = sluice::geo_point(0, worse);
+    }
+    list[2].available = false;
+    return list;
+}
+
+template <class Balancer, class List>
+std::vector<node_index> all_choices(Balancer& balancer, List const& nodes) {
+    sluice::outlier_detector<> detector(10);
+    for (int e = 0; e < 5; ++e) detector.report(5, outcome::error, 1ms, test::at(1));
+    REQUIRE(detector.ejected(5));
+    using shared = sluice::balancer_ref<Balancer>;
+    using warming = sluice::slow_start<shared>;
+    std::vector<warming> inners;
+    for (int i = 0; i < 3; ++i)
+        inners.emplace_back(10, sluice::slow_start_options{.by = sluice::slow_start_by::thinning}, shared(balancer));
+    inners[2].restart(1, test::at(1));
+    using zoned = sluice::zone_aware<warming>;
+    zoned zones({.zones = 2}, std::move(inners));
+    sluice::retry_exclusion<sluice::outlier_ejection<sluice::panic_threshold<zoned>>> router(
+        sluice::last_chance::none, {detector, {{}, std::move(zones)}});
+    sluice::xoshiro256ss    rng(1);
+    std::vector<node_index> tried;
+    for (int n = 0; n < 12; ++n) {
+        auto const chosen = router.choose(nodes, tried, test::at(1.1), rng);
+        if (!chosen) break;
+        tried.push_back(*chosen);
+    }
+    return tried;
+}
+
+}  // namespace
+
+TEST_CASE("health: every balancer works inside of every wrapper", "[routing][health][law]") {
+    auto const                    nodes = telling_nodes();
+    std::vector<node_index> const in_order{0, 1, 3, 4, 6, 7, 8, 9};
+    auto const goes_by_it = [&](auto&& balancer) { REQUIRE(all_choices(balancer, nodes) == in_order); };
+    auto const finds_all = [&](auto&& balancer) {
+        auto chosen = all_choices(balancer, nodes);
+        std::sort(chosen.begin(), chosen.end());
+        REQUIRE(chosen == in_order);
+    };
+    goes_by_it(sluice::least_loaded<sluice::latency_load>());
+    goes_by_it(sluice::least_loaded<sluice::utilization_load>());
+    goes_by_it(sluice::nearest());
+    goes_by_it(sluice::cost_aware());
+    finds_all(sluice::least_loaded<>());
+    finds_all(sluice::power_of_two_choices<>());
+    finds_all(sluice::power_of_two_choices<sluice::latency_load>());
+    finds_all(sluice::power_of_two_choices<sluice::utilization_load>({.choices = 3}));
+    finds_all(sluice::placement_score());
+    finds_all(sluice::round_robin<>());
+    finds_all(sluice::random_choice());
+    finds_all(sluice::weighted_round_robin());
+    finds_all(sluice::edf());
+    finds_all(sluice::static_stride<>(nodes));
+    finds_all(sluice::weighted_random(nodes));
+    finds_all(sluice::least_loaded_heap(10));
+    finds_all(sluice::slo_aware(10));
+    finds_all(sluice::predictive_balancer(10));
+    finds_all(sluice::prequal(10));
+    std::vector<telling_node const*> pointers;
+    for (auto const& n : nodes) pointers.push_back(&n);
+    sluice::least_loaded<sluice::latency_load> by_latency;
+    REQUIRE(all_choices(by_latency, pointers) == in_order);
 }

@@ -9,6 +9,8 @@
 /// Thread-safety  functions of their arguments; as safe as reading the node
 /// Complexity     one or two reads; a comparison of different weights is two multiplications
 /// Errors         none. A utilisation that is NaN counts as the highest there is; a product beyond 64 bits stays at the largest
+///                Latency and utilisation are read through views (slow_start, panic_threshold …); weight and in flight are what
+///                these show
 /// Units          less is better. in_flight_load: (in flight + 1) / weight, so that an idle heavy node goes before an idle light
 ///                one. latency_load: cost in ns / weight, or its logarithm. utilization_load: the fraction itself, in which weight
 ///                is in already
@@ -17,6 +19,7 @@
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/routing/balancer.hpp>
 #include <sluice/routing/detail/octaves.hpp>
+#include <sluice/routing/node_view.hpp>
 
 #include <concepts>
 #include <cstdint>
@@ -55,7 +58,7 @@ struct in_flight_load {
 struct latency_load {
     template <class Node>
     [[nodiscard]] auto operator()(Node const& n, time_point now) const noexcept {
-        auto const& node = detail::node_behind(n);
+        auto const& node = node_original(n);
         if constexpr (requires { node.latency().cost(now, 0u); }) return load(node.latency(), n, now);
         else return load(node.latency, n, now);
     }
@@ -76,7 +79,7 @@ private:
 struct utilization_load {
     template <class Node>
     [[nodiscard]] constexpr double operator()(Node const& n, time_point) const noexcept {
-        auto const&  node = detail::node_behind(n);
+        auto const&  node = node_original(n);
         double const u = [&]() -> double {
             if constexpr (requires { { node.utilization() } -> std::convertible_to<double>; }) return node.utilization();
             else return node.utilization;

@@ -23,6 +23,7 @@
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/random.hpp>
 #include <sluice/routing/balancer.hpp>
+#include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_view.hpp>
 
@@ -73,17 +74,6 @@ template <class N>
     else return node.location;
 }
 
-/// How many tasks a node takes at once: member or member function capacity, unlimited by default. Seen through views.
-template <class N>
-[[nodiscard]] constexpr std::uint32_t node_capacity(N const& n) noexcept {
-    auto const& node = node_original(n);
-    if constexpr (requires { { node.capacity() } -> std::convertible_to<std::uint32_t>; })
-        return detail::count_in(node.capacity());
-    else if constexpr (requires { { node.capacity } -> std::convertible_to<std::uint32_t>; })
-        return detail::count_in(node.capacity);
-    else return std::numeric_limits<std::uint32_t>::max();
-}
-
 enum class nearest_full : std::uint8_t { none, nearest };
 
 struct nearest_options {
@@ -110,13 +100,19 @@ public:
     }
 
 private:
+    template <class N>
+    [[nodiscard]] static bool is_full(N const& node) noexcept {
+        auto const capacity = node_capacity(node);
+        return capacity && node_in_flight(node) >= *capacity;
+    }
+
     template <node_list List>
     [[nodiscard]] std::optional<node_index> best(List const& nodes, geo_point const& from, bool with_room) const {
         double     least = std::numeric_limits<double>::infinity();
         auto const each = [&](auto visit) {
             for (std::size_t i = 0, n = nodes.size(); i < n; ++i) {
                 auto&& node = nodes[i];
-                if (node_usable(node) && !(with_room && node_in_flight(node) >= node_capacity(node)))
+                if (node_usable(node) && !(with_room && is_full(node)))
                     visit(static_cast<node_index>(i), node, great_circle_distance(from, node_location(node)));
             }
         };

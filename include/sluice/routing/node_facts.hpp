@@ -24,6 +24,7 @@
 #include <sluice/core/clock.hpp>
 #include <sluice/routing/balancer.hpp>
 #include <sluice/routing/load_metric.hpp>
+#include <sluice/routing/node_view.hpp>
 
 #include <cmath>
 #include <concepts>
@@ -35,7 +36,7 @@ namespace sluice {
 
 template <class N>
 [[nodiscard]] constexpr std::optional<double> node_price(N const& n) noexcept {
-    auto const& node = detail::node_behind(n);
+    auto const& node = node_original(n);
     std::optional<double> price;
     if constexpr (requires { { node.price() } -> std::convertible_to<std::optional<double>>; }) price = node.price();
     else if constexpr (requires { { node.price } -> std::convertible_to<std::optional<double>>; }) price = node.price;
@@ -45,7 +46,7 @@ template <class N>
 
 template <class N>
 [[nodiscard]] constexpr std::optional<duration> node_latency(N const& n) noexcept {
-    auto const& node = detail::node_behind(n);
+    auto const& node = node_original(n);
     std::optional<duration> latency;
     if constexpr (requires { { node.latency() } -> std::convertible_to<std::optional<duration>>; }) latency = node.latency();
     else if constexpr (requires { { node.latency } -> std::convertible_to<std::optional<duration>>; }) latency = node.latency;
@@ -55,23 +56,29 @@ template <class N>
 
 template <class N>
 [[nodiscard]] constexpr std::optional<std::uint32_t> node_capacity(N const& n) noexcept {
-    auto const& node = detail::node_behind(n);
-    if constexpr (requires { { node.capacity() } -> std::convertible_to<std::optional<std::uint32_t>>; }) return node.capacity();
+    auto const& node = node_original(n);
+    if constexpr (requires { { node.capacity() } -> std::convertible_to<std::uint32_t>; }) return detail::count_in(node.capacity());
+    else if constexpr (requires { { node.capacity } -> std::convertible_to<std::uint32_t>; }) return detail::count_in(node.capacity);
+    else if constexpr (requires { { node.capacity() } -> std::convertible_to<std::optional<std::uint32_t>>; }) return node.capacity();
     else if constexpr (requires { { node.capacity } -> std::convertible_to<std::optional<std::uint32_t>>; }) return node.capacity;
     else return std::nullopt;
 }
 
 template <class N>
 [[nodiscard]] constexpr std::optional<std::uint32_t> node_zone(N const& n) noexcept {
-    auto const& node = detail::node_behind(n);
-    if constexpr (requires { { node.zone() } -> std::convertible_to<std::optional<std::uint32_t>>; }) return node.zone();
+    auto const& node = node_original(n);
+    if constexpr (requires { { node.zone() } -> std::convertible_to<std::uint32_t>; })
+        return static_cast<std::uint32_t>(node.zone());
+    else if constexpr (requires { { node.zone } -> std::convertible_to<std::uint32_t>; })
+        return static_cast<std::uint32_t>(node.zone);
+    else if constexpr (requires { { node.zone() } -> std::convertible_to<std::optional<std::uint32_t>>; }) return node.zone();
     else if constexpr (requires { { node.zone } -> std::convertible_to<std::optional<std::uint32_t>>; }) return node.zone;
     else return std::nullopt;
 }
 
 template <class N>
 [[nodiscard]] constexpr std::optional<std::uint32_t> node_failure_domain(N const& n) noexcept {
-    auto const& node = detail::node_behind(n);
+    auto const& node = node_original(n);
     if constexpr (requires { { node.failure_domain() } -> std::convertible_to<std::optional<std::uint32_t>>; })
         return node.failure_domain();
     else if constexpr (requires { { node.failure_domain } -> std::convertible_to<std::optional<std::uint32_t>>; })
@@ -82,7 +89,7 @@ template <class N>
 /// Requires that what resources() returns lives elsewhere: a span, or a reference.
 template <class N>
 [[nodiscard]] constexpr std::span<double const> node_resources(N const& n) noexcept {
-    auto const& node = detail::node_behind(n);
+    auto const& node = node_original(n);
     if constexpr (requires { { node.resources() } -> std::convertible_to<std::span<double const>>; }) return node.resources();
     else if constexpr (requires { { node.resources } -> std::convertible_to<std::span<double const>>; }) return node.resources;
     else return {};

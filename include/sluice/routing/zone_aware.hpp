@@ -35,6 +35,7 @@
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/core/random.hpp>
 #include <sluice/routing/balancer.hpp>
+#include <sluice/routing/node_facts.hpp>
 #include <sluice/routing/node_index.hpp>
 #include <sluice/routing/node_view.hpp>
 
@@ -48,17 +49,6 @@
 #include <vector>
 
 namespace sluice {
-
-/// The zone of a node: member or member function zone, 0 by default. Seen through views.
-template <class N>
-[[nodiscard]] constexpr std::uint32_t node_zone(N const& n) noexcept {
-    auto const& node = node_original(n);
-    if constexpr (requires { { node.zone() } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.zone());
-    else if constexpr (requires { { node.zone } -> std::convertible_to<std::uint32_t>; })
-        return static_cast<std::uint32_t>(node.zone);
-    else return 0;
-}
 
 inline constexpr std::size_t max_zones = 64;
 
@@ -150,6 +140,11 @@ public:
     [[nodiscard]] Inner const& inner(std::size_t zone) const noexcept { return inners_[zone]; }
 
 private:
+    template <class N>
+    [[nodiscard]] static std::uint32_t zone_of(N const& n) noexcept {
+        return node_zone(n).value_or(0);
+    }
+
     struct counts {
         std::array<std::uint64_t, max_zones> nodes{};
         std::array<std::uint64_t, max_zones> capacity{};
@@ -161,7 +156,7 @@ private:
         counts c;
         for (std::size_t i = 0, n = nodes.size(); i < n; ++i) {
             auto&&     node = nodes[i];
-            auto const zone = node_zone(node);
+            auto const zone = zone_of(node);
             auto const weight = node_weight(node);
             if (zone >= options_.zones || weight == 0 || !node_healthy(node)) continue;
             ++c.all;
@@ -201,7 +196,7 @@ private:
 
     template <node_list List, random_source Source>
     std::optional<node_index> choose_in(std::size_t zone, List const& nodes, time_point now, Source& rng) {
-        auto const here = [zone](std::size_t, auto const& n) { return node_zone(n) == zone; };
+        auto const here = [zone](std::size_t, auto const& n) { return zone_of(n) == zone; };
         return inners_[zone].choose(detail::only(nodes, here), now, rng);
     }
 
