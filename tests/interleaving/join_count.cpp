@@ -33,9 +33,14 @@ struct client {
         require(handle.get() == 7, "the parent is there");
         for (auto& c : children) require(c.result.get() == 42, "every result is there");
     }
+    void enter(child& c, int me) {
+        require(!c.place.inside(), "nobody is in its place");
+        c.place.enter(&names[me]);
+        require(c.place.inside(), "it is in its place");
+    }
     /// Begins a child that waits for somebody who calls resume(): it is suspended, or that one was first.
     std::size_t start_waiting(child& c, int me) {
-        c.place.enter(&names[me]);
+        enter(c, me);
         if (c.suspended.exchange(1, std::memory_order_acq_rel) != 0) end(c, me);
         return c.place.left_inside() ? 1 : 0;
     }
@@ -43,7 +48,7 @@ struct client {
         if (c.suspended.exchange(1, std::memory_order_acq_rel) != 0) end(c, me);
     }
     std::size_t start(child& c, int me) {
-        c.place.enter(&names[me]);
+        enter(c, me);
         end(c, me);
         return c.place.left_inside() ? 1 : 0;
     }
@@ -76,7 +81,7 @@ struct later_here : client<2, 2> {  // the parent's own thread resumes a child, 
         if (i == 1) return resume(children[1], 1);
         begin();
         std::size_t k = 0;
-        children[0].place.enter(&names[0]);
+        enter(children[0], 0);
         k += children[0].place.left_inside() ? 1 : 0;
         k += start_waiting(children[1], 0);
         settle(k);

@@ -25,3 +25,4 @@ edit("arrive by load and store" ${count}
   [==[std::size_t const n = left_.load(std::memory_order_acquire);
         left_.store(n - 1, std::memory_order_release);
         return n == 1; }]==])
+edit("nobody is ever inside" ${count} [==[return runner_.load(std::memory_order_relaxed) != nullptr; }  // (A)]==] [==[return false; }]==])

@@ -8,7 +8,7 @@
 /// store, and the parent needs no read-modify-write. Only if some child is still suspended when its call returns, the
 /// parent and the children that end later count down, and the last of them goes on with the parent.
 ///
-/// Thread-safety  enter, left_inside: the thread that begins the child. ends_inside: the thread on which it ends. settle:
+/// Thread-safety  enter, inside, left_inside: the thread that begins the child. ends_inside: the thread on which it ends. settle:
 ///                the parent. arrive: a child that ended elsewhere or later. `me` names the calling thread: an address
 ///                of its own, never null
 /// Progress       wait-free
