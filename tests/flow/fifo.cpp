@@ -37,7 +37,7 @@ TEST_CASE("fifo: it does what a list does that grows at the end and shrinks at t
     }
 }
 
-TEST_CASE("fifo, node_list: a list that moves takes its nodes along", "[flow][fifo][unit]") {
+TEST_CASE("fifo, queue_list: a list that moves takes its nodes along", "[flow][fifo][unit]") {
     test::entries nodes;
     sluice::fifo  a;
     nodes.push(a, 1, {}, at_ms(0));

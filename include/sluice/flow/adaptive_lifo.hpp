@@ -19,7 +19,7 @@
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <chrono>
@@ -95,7 +95,7 @@ private:
     }
 
     adaptive_lifo_options options_;
-    detail::node_list     waiting_;
+    detail::queue_list    waiting_;
     time_point            last_empty_{};  // when the last item came that found nothing
 };
 

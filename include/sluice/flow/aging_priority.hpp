@@ -26,7 +26,7 @@
 #include <sluice/core/assert.hpp>
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/pairing_heap.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
@@ -141,7 +141,7 @@ private:
 
     duration                                     step_;
     bool                                         push_out_;
-    std::array<detail::node_list, classes - 1>   lists_;
+    std::array<detail::queue_list, classes - 1>  lists_;
     detail::pairing_heap<queue_node, links>      rest_;
     std::size_t                                  size_ = 0;
     std::uint64_t                                pushed_ = 0;

@@ -46,7 +46,7 @@
 #include <sluice/core/unique_function.hpp>
 #include <sluice/flow/detail/clock_wait.hpp>
 #include <sluice/flow/detail/item_store.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/wait_estimate.hpp>
 #include <sluice/flow/fifo.hpp>
 #include <sluice/flow/load_level.hpp>
@@ -229,7 +229,7 @@ public:
     std::size_t drain(Sink&& sink) {
         struct rest {  // what the sink did not get is next
             bounded_queue&    queue;
-            detail::node_list items{};
+            detail::queue_list items{};
             ~rest() {
                 while (auto* const n = static_cast<node*>(items.pop_back())) queue.take_back(*n);
             }
@@ -597,8 +597,8 @@ private:
     mutable std::mutex          mutex_;
     std::condition_variable_any available_;
     Discipline                  discipline_;
-    detail::node_list           returned_;  // items whose move threw, or which a sink left: they are next
-    detail::node_list           dropped_;   // for take_dropped
+    detail::queue_list          returned_;  // items whose move threw, or which a sink left: they are next
+    detail::queue_list          dropped_;   // for take_dropped
     detail::item_store<T>       store_;
     detail::wait_estimate       estimate_;
     std::size_t                 pending_ = 0;

@@ -19,7 +19,7 @@
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <chrono>
@@ -83,8 +83,8 @@ private:
         return overloaded_ && delay > twice_target();
     }
 
-    codel_options     options_;
-    detail::node_list waiting_;
+    codel_options      options_;
+    detail::queue_list waiting_;
     time_point        interval_end_{};
     duration          least_{0};
     bool              begun_ = false;

@@ -22,7 +22,7 @@
 /// How much lies ahead of an item is estimated by where its deadline lies between the first and the last one that wait.
 
 #include <sluice/core/clock.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/pairing_heap.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
@@ -119,8 +119,8 @@ private:
 
     overdue                                         late_;
     mutable detail::pairing_heap<queue_node, links> heap_;
-    mutable detail::node_list                       overdue_;
-    detail::node_list                               undated_;
+    mutable detail::queue_list                      overdue_;
+    detail::queue_list                              undated_;
     std::size_t                                     size_ = 0;
     std::size_t                                     dated_count_ = 0;
     std::uint64_t                                   pushed_ = 0;

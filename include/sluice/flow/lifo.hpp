@@ -13,7 +13,7 @@
 /// Items without a deadline are never given up: with those the queue fills with old ones and then refuses new ones.
 
 #include <sluice/core/clock.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <cstddef>
@@ -43,7 +43,7 @@ public:
     [[nodiscard]] queue_node* take_newest() noexcept { return waiting_.pop_back(); }
 
 private:
-    detail::node_list waiting_;
+    detail::queue_list waiting_;
 };
 
 static_assert(peekable_discipline<lifo>);

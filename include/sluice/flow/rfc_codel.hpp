@@ -16,7 +16,7 @@
 
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <chrono>
@@ -117,7 +117,7 @@ private:
     }
 
     rfc8289_codel_options options_;
-    detail::node_list     waiting_;
+    detail::queue_list    waiting_;
     time_point            first_above_{};
     time_point            drop_next_{};
     std::uint32_t         count_ = 0;

@@ -26,7 +26,7 @@
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/flow/detail/flow_table.hpp>
-#include <sluice/flow/detail/node_list.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/pairing_heap.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
@@ -141,7 +141,7 @@ private:
     struct flow {
         [[nodiscard]] std::uint64_t size() const noexcept { return items.size(); }
 
-        detail::node_list items;
+        detail::queue_list items;
         std::uint64_t     tenant = 0;
         std::uint64_t     finish = 0;  // tag of the first item
         std::uint64_t     remainder = 0;

@@ -124,13 +124,13 @@ private:
 
     /// Each arm that shrinks gives up slots at its upper end if a later arm grows, otherwise at its lower end.
     [[nodiscard]] std::vector<range> moved(std::vector<std::uint64_t> const& sums) const {
-        struct piece {
+        struct stretch {
             std::uint32_t length;
             node_index    arm;
         };
-        std::vector<piece> pieces;
+        std::vector<stretch> stretches;
         for (std::uint32_t begin = 0; auto const& r : ranges_) {
-            pieces.push_back({r.end - begin, r.arm});
+            stretches.push_back({r.end - begin, r.arm});
             begin = r.end;
         }
         std::size_t last_growing = 0;
@@ -140,16 +140,16 @@ private:
             auto const had = share(sums_, i), has = share(sums, i);
             bool const at_end = last_growing > i;
             for (std::uint32_t surplus = had > has ? had - has : 0; surplus > 0;) {
-                auto const own = [&](piece const& p) { return p.arm == i; };
-                auto const p = at_end ? std::find_if(pieces.rbegin(), pieces.rend(), own).base() - 1
-                                      : std::find_if(pieces.begin(), pieces.end(), own);
+                auto const own = [&](stretch const& p) { return p.arm == i; };
+                auto const p = at_end ? std::find_if(stretches.rbegin(), stretches.rend(), own).base() - 1
+                                      : std::find_if(stretches.begin(), stretches.end(), own);
                 auto const cut = std::min(surplus, p->length);
                 surplus -= cut;
                 if (cut == p->length) {
                     p->arm = free_slot;
                 } else {
                     p->length -= cut;
-                    pieces.insert(at_end ? p + 1 : p, piece{cut, free_slot});
+                    stretches.insert(at_end ? p + 1 : p, stretch{cut, free_slot});
                 }
             }
         }
@@ -167,7 +167,7 @@ private:
             return has > had ? has - had : 0;
         };
         wanted = wants(0);
-        for (auto p : pieces) {
+        for (auto p : stretches) {
             while (p.arm == free_slot && p.length > 0) {
                 while (wanted == 0) wanted = wants(++taker);
                 auto const n = std::min(wanted, p.length);

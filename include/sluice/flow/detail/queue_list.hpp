@@ -2,7 +2,7 @@
 #pragma once
 
 /// @file
-/// detail::node_list — the doubly linked list of queue_nodes, oldest first.
+/// detail::queue_list — the doubly linked list of queue_nodes, oldest first.
 ///
 /// Thread-safety  one thread at a time
 /// Complexity     O(1), no allocation
@@ -16,14 +16,14 @@
 
 namespace sluice::detail {
 
-class node_list {
+class queue_list {
 public:
-    node_list() noexcept = default;
-    node_list(node_list&& other) noexcept
+    queue_list() noexcept = default;
+    queue_list(queue_list&& other) noexcept
         : front_(std::exchange(other.front_, nullptr)),
           back_(std::exchange(other.back_, nullptr)),
           size_(std::exchange(other.size_, 0)) {}
-    node_list& operator=(node_list&& other) noexcept {
+    queue_list& operator=(queue_list&& other) noexcept {
         front_ = std::exchange(other.front_, nullptr);
         back_ = std::exchange(other.back_, nullptr);
         size_ = std::exchange(other.size_, 0);
