@@ -27,6 +27,8 @@ sluice_add_check(format)
 sluice_add_check(headers -DCOMPILERS=${CMAKE_CXX_COMPILER} -DFLAGS=${xxhash_flag})
 set_tests_properties(check/headers PROPERTIES PROCESSORS 2 TIMEOUT 1500)
 
+sluice_add_check(together -DCOMPILER=${CMAKE_CXX_COMPILER} -DFLAGS=${xxhash_flag})
+
 # What must not compile.
 function(sluice_add_fail_test name source)
   add_test(NAME ${name} COMMAND ${CMAKE_COMMAND} -DCOMPILER=${CMAKE_CXX_COMPILER} -DSOURCE=${source}
