@@ -17,6 +17,7 @@
 /// estimate, otherwise max_limit. The bucket that is being filled does not count. Time does not go back: after a clock was
 /// set back, what happens is booked on the latest time there was, until the clock has come there again.
 
+#include <sluice/core/detail/floor_divide.hpp>
 #include <sluice/flow/detail/baseline.hpp>
 #include <sluice/flow/detail/limit_options.hpp>
 #include <sluice/flow/limit_window.hpp>
@@ -90,14 +91,11 @@ private:
         std::uint64_t passed = 0;
         double        latency = 0;
     };
-    /// Rounded down: the bucket at the time line's zero is as long as the others.
     [[nodiscard]] std::int64_t tick_of(time_point now) const noexcept {
-        auto const t = now.time_since_epoch().count();
-        return t / o_.bucket.count() - (t % o_.bucket.count() < 0 ? 1 : 0);
+        return detail::floor_divide(now.time_since_epoch().count(), o_.bucket.count());
     }
     [[nodiscard]] static std::size_t place(std::int64_t tick) noexcept {
-        auto const rest = tick % kept;
-        return static_cast<std::size_t>(rest < 0 ? rest + kept : rest);
+        return static_cast<std::size_t>(detail::floor_remainder(tick, kept));
     }
     [[nodiscard]] double estimate(std::int64_t tick) const noexcept {
         double passed = 0;

@@ -25,6 +25,7 @@
 /// counts from growing old until the clock is there, or until clear().
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/floor_divide.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/random.hpp>
 #include <sluice/core/units.hpp>
@@ -141,8 +142,7 @@ public:
 
 private:
     [[nodiscard]] std::int64_t slot_of(time_point now) const noexcept {
-        std::int64_t const t = now.time_since_epoch().count();
-        return t / width_ - (t % width_ < 0 ? 1 : 0);
+        return detail::floor_divide(now.time_since_epoch().count(), width_);
     }
 
     std::int64_t              width_;

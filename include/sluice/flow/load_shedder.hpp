@@ -30,6 +30,7 @@
 /// time until one has ended by number.
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/floor_divide.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/mix64.hpp>
 #include <sluice/core/random.hpp>
@@ -56,8 +57,7 @@ inline constexpr std::uint32_t user_levels = 128;  ///< below each business prio
 /// nobody is always refused. The hash may be any; it is mixed again.
 [[nodiscard]] constexpr std::uint32_t user_level(std::uint64_t user_hash, time_point now) noexcept {
     constexpr std::int64_t hour = 3'600'000'000'000;
-    auto const             t = now.time_since_epoch().count();
-    auto const             epoch = static_cast<std::uint64_t>(t / hour - (t % hour < 0 ? 1 : 0));
+    auto const             epoch = static_cast<std::uint64_t>(detail::floor_divide(now.time_since_epoch().count(), hour));
     return static_cast<std::uint32_t>(mix64(user_hash ^ mix64(epoch + 0x9E3779B97F4A7C15u)) >> 57);
 }
 

@@ -26,6 +26,7 @@
 
 #include <sluice/core/cacheline.hpp>
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/floor_divide.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/units.hpp>
 
@@ -146,8 +147,7 @@ private:
     }
 
     [[nodiscard]] std::int64_t slice_of(time_point now) const noexcept {
-        auto const t = now.time_since_epoch().count();
-        return t / slice_ - (t % slice_ < 0 ? 1 : 0);
+        return detail::floor_divide(now.time_since_epoch().count(), slice_);
     }
     [[nodiscard]] static std::size_t place(std::int64_t slice) noexcept {
         return static_cast<std::size_t>(slice & (ring_size - 1));

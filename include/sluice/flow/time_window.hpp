@@ -14,6 +14,7 @@
 /// Source         resilience4j, TIME_BASED
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/floor_divide.hpp>
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/flow/breaker_window.hpp>
 
@@ -80,12 +81,10 @@ private:
     [[nodiscard]] std::int64_t count() const noexcept { return static_cast<std::int64_t>(slices_.size()); }
 
     [[nodiscard]] std::int64_t slice_of(time_point now) const noexcept {
-        auto const t = now.time_since_epoch().count();
-        return t / slice_ - (t % slice_ < 0 ? 1 : 0);
+        return detail::floor_divide(now.time_since_epoch().count(), slice_);
     }
     [[nodiscard]] std::size_t place(std::int64_t slice) const noexcept {
-        auto const rest = slice % count();
-        return static_cast<std::size_t>(rest < 0 ? rest + count() : rest);
+        return static_cast<std::size_t>(detail::floor_remainder(slice, count()));
     }
     [[nodiscard]] breaker_tally& at(std::int64_t slice) noexcept { return slices_[place(slice)]; }
     [[nodiscard]] breaker_tally const& at(std::int64_t slice) const noexcept { return slices_[place(slice)]; }

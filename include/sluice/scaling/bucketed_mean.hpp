@@ -15,6 +15,7 @@
 /// Differs        a bucket without a record is left out; bucket_gaps::zero counts those between two records as 0, as there
 
 #include <sluice/core/clock.hpp>
+#include <sluice/core/detail/floor_divide.hpp>
 #include <sluice/scaling/detail/check.hpp>
 
 #include <algorithm>
@@ -87,15 +88,13 @@ private:
 
     /// Kept to where the difference of two fits.
     [[nodiscard]] std::int64_t index(time_point t) const noexcept {
-        auto const ns = t.time_since_epoch().count();
-        auto const whole = ns / o_.bucket.count();
-        auto const floor = ns % o_.bucket.count() < 0 ? whole - 1 : whole;
-        return std::clamp(floor, -(std::int64_t{1} << 61), std::int64_t{1} << 61);
+        auto const whole = detail::floor_divide(t.time_since_epoch().count(), o_.bucket.count());
+        return std::clamp(whole, -(std::int64_t{1} << 61), std::int64_t{1} << 61);
     }
 
-    [[nodiscard]] bucket& at(std::int64_t i) noexcept { return buckets_[static_cast<std::size_t>(((i % count_) + count_) % count_)]; }
+    [[nodiscard]] bucket& at(std::int64_t i) noexcept { return buckets_[static_cast<std::size_t>(detail::floor_remainder(i, count_))]; }
     [[nodiscard]] bucket const& at(std::int64_t i) const noexcept {
-        return buckets_[static_cast<std::size_t>(((i % count_) + count_) % count_)];
+        return buckets_[static_cast<std::size_t>(detail::floor_remainder(i, count_))];
     }
 
     bucketed_mean_options o_;
