@@ -144,8 +144,9 @@ public:
                 unwanted_left = most_unwanted;
                 return false;
             });
+        auto const goes_on = [this] { return !paused(); };  // until then no new task has to wake it
         return look_then_sleep(done, run_one, deadline, [&] {
-            return paused() ? sleep_while_paused(done, deadline) : sleep_at_gate(me, done, deadline);
+            return goes_on() ? sleep_at_gate(me, done, deadline) : sleep_unless(joins_, done, goes_on, deadline);
         });
     }
 
@@ -467,16 +468,6 @@ private:
             events.cancel_wait();
         else
             (void)sleep_on(events, key, deadline);
-        return false;
-    }
-    /// The same until the pool goes on: no new task has to wake it.
-    template <class Done>
-    bool sleep_while_paused(Done const& done, time_point const& deadline) noexcept {
-        auto const key = joins_.prepare_wait();
-        if (done() || !paused())
-            joins_.cancel_wait();
-        else
-            (void)sleep_on(joins_, key, deadline);
         return false;
     }
     /// One sleep of a worker that may run any task; true if it has run one. While others are said to be looking for work they may
