@@ -124,7 +124,7 @@ private:
     }
 
     static void require(bool possible, char const* name, char const* parameter, double value) {
-        if (!possible) throw_number((std::string(name) + ": " + parameter).c_str(), value);
+        if (!possible) throw_invalid((std::string(name) + ": " + parameter).c_str(), value);
     }
 };
 
