@@ -4,6 +4,7 @@
 #   FLAGS       more flags, separated by commas
 # Adapters are left out: each needs its outsider.
 include("${CMAKE_CURRENT_LIST_DIR}/report.cmake")
+include("${CMAKE_CURRENT_LIST_DIR}/compile.cmake")
 
 if(NOT COMPILERS)
   set(COMPILERS g++,clang++)
@@ -24,28 +25,22 @@ endif()
 
 find_files(files "include/*.hpp")
 list(FILTER files EXCLUDE REGEX "/adapters/")
-# The commands of one call run side by side.
 set(commands "")
 set(batch "")
 macro(run_batch)
   if(batch)
-    execute_process(${commands} RESULTS_VARIABLE results ERROR_VARIABLE errors OUTPUT_QUIET)
+    run_side_by_side()
     foreach(one result IN ZIP_LISTS batch results)
       if(NOT result EQUAL 0)
         complain("${one}:1" "does not compile alone and without a warning")
       endif()
     endforeach()
-    if(errors)
-      message("${errors}")
-    endif()
-    set(commands "")
     set(batch "")
   endif()
 endmacro()
 foreach(file IN LISTS files)
   foreach(compiler IN LISTS present)
-    list(APPEND commands COMMAND "${compiler}" -std=c++20 -fsyntax-only -Wall -Wextra -Wpedantic -Wshadow -Wconversion
-      -Werror ${FLAGS} "-I${ROOT}/include" -include "${ROOT}/${file}" -x c++ /dev/null)
+    list(APPEND commands COMMAND "${compiler}" ${strict} ${FLAGS} "-I${ROOT}/include" -include "${ROOT}/${file}" -x c++ /dev/null)
     list(APPEND batch "${file}")
   endforeach()
   list(LENGTH batch n)
