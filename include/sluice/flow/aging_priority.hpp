@@ -26,8 +26,8 @@
 #include <sluice/core/assert.hpp>
 #include <sluice/core/clock.hpp>
 #include <sluice/core/detail/invalid.hpp>
-#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/pairing_heap.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <algorithm>

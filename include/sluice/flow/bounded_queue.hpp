@@ -228,7 +228,7 @@ public:
         requires std::invocable<Sink&, T&&, drop_info const&>
     std::size_t drain(Sink&& sink) {
         struct rest {  // what the sink did not get is next
-            bounded_queue&    queue;
+            bounded_queue&     queue;
             detail::queue_list items{};
             ~rest() {
                 while (auto* const n = static_cast<node*>(items.pop_back())) queue.take_back(*n);

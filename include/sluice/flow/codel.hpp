@@ -85,10 +85,10 @@ private:
 
     codel_options      options_;
     detail::queue_list waiting_;
-    time_point        interval_end_{};
-    duration          least_{0};
-    bool              begun_ = false;
-    bool              overloaded_ = false;
+    time_point         interval_end_{};
+    duration           least_{0};
+    bool               begun_ = false;
+    bool               overloaded_ = false;
 };
 
 static_assert(peekable_discipline<codel>);

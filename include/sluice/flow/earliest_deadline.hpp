@@ -22,8 +22,8 @@
 /// How much lies ahead of an item is estimated by where its deadline lies between the first and the last one that wait.
 
 #include <sluice/core/clock.hpp>
-#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/pairing_heap.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <algorithm>

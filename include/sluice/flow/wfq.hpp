@@ -26,8 +26,8 @@
 #include <sluice/core/detail/invalid.hpp>
 #include <sluice/core/detail/wide.hpp>
 #include <sluice/flow/detail/flow_table.hpp>
-#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/detail/pairing_heap.hpp>
+#include <sluice/flow/detail/queue_list.hpp>
 #include <sluice/flow/queue_discipline.hpp>
 
 #include <cstddef>
